@@ -1,4 +1,5 @@
-// bf16 and f16 as storage types: converted to and from f32 with round-to-nearest-even, the same bits on host and device.
+// bf16 and f16 as storage types: converted to and from f32 with round-to-nearest-even, the same bits on host and
+// device.
 #pragma once
 
 #include <cstdint>

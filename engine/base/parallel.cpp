@@ -147,8 +147,7 @@ void set_thread_count(int threads) {
 #endif
 }
 
-void parallel_for(std::int64_t count, std::int64_t grain,
-                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+void parallel_for(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
     if (count <= 0) return;
     const Split s = split(count, grain);
     Guarded guarded;

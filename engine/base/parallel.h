@@ -1,6 +1,6 @@
-// parallel_for: the only way our own loops use several threads. With OpenMP it shares the threads of oneDNN; without, it
-// keeps a small pool of std::threads, which ThreadSanitizer can follow. The split depends only on (count, threads), so
-// that a result never depends on timing.
+// parallel_for: the only way our own loops use several threads. With OpenMP it shares the threads of oneDNN; without,
+// it keeps a small pool of std::threads, which ThreadSanitizer can follow. The split depends only on (count, threads),
+// so that a result never depends on timing.
 #pragma once
 
 #include <cstdint>

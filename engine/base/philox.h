@@ -1,5 +1,5 @@
-// Philox4x32-10: random numbers as a pure function of (key, counter), so a draw does not depend on thread count, order or
-// history, and device and host agree. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+// Philox4x32-10: random numbers as a pure function of (key, counter), so a draw does not depend on thread count, order
+// or history, and device and host agree. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 #pragma once
 
 #include <cstdint>

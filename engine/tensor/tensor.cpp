@@ -14,14 +14,22 @@ constexpr std::align_val_t alignment{64};
 template <class F>
 void visit_type(DType dtype, F f) {
     switch (dtype) {
-        case DType::f64: return f(double{});
-        case DType::f32: return f(float{});
-        case DType::f16: return f(f16{});
-        case DType::bf16: return f(bf16{});
-        case DType::i64: return f(std::int64_t{});
-        case DType::i32: return f(std::int32_t{});
-        case DType::u8: return f(std::uint8_t{});
-        case DType::boolean: return f(bool{});
+        case DType::f64:
+            return f(double{});
+        case DType::f32:
+            return f(float{});
+        case DType::f16:
+            return f(f16{});
+        case DType::bf16:
+            return f(bf16{});
+        case DType::i64:
+            return f(std::int64_t{});
+        case DType::i32:
+            return f(std::int32_t{});
+        case DType::u8:
+            return f(std::uint8_t{});
+        case DType::boolean:
+            return f(bool{});
     }
 }
 
@@ -52,7 +60,9 @@ void swap_inner(const std::byte* from, std::byte* to, std::int64_t outer, std::i
 
 }  // namespace
 
-std::string to_string(const TensorSpec& spec) { return fmt::format("{} {}", name_of(spec.dtype), to_string(spec.shape)); }
+std::string to_string(const TensorSpec& spec) {
+    return fmt::format("{} {}", name_of(spec.dtype), to_string(spec.shape));
+}
 
 void Tensor::Free::operator()(std::byte* data) const { ::operator delete[](data, alignment); }
 

@@ -24,17 +24,17 @@ std::string to_string(const TensorSpec& spec);  // "f32 [8, 10]"
 
 class Tensor {
   public:
-    Tensor() = default;                       // an empty f32 tensor of shape [0]
-    Tensor(Shape shape, DType dtype);         // zero-filled, aligned to 64 bytes
+    Tensor() = default;                // an empty f32 tensor of shape [0]
+    Tensor(Shape shape, DType dtype);  // zero-filled, aligned to 64 bytes
     explicit Tensor(const TensorSpec& spec) : Tensor(spec.shape, spec.dtype) {}
     template <class T>
     Tensor(Shape shape, std::span<const T> values) : Tensor(shape, dtype_of<T>) {
-        copy_in(std::as_bytes(values));       // throws Error if the count differs
+        copy_in(std::as_bytes(values));  // throws Error if the count differs
     }
 
     Tensor(Tensor&&) noexcept = default;
     Tensor& operator=(Tensor&&) noexcept = default;
-    Tensor clone() const;                     // copies are explicit: tensors can be large
+    Tensor clone() const;  // copies are explicit: tensors can be large
 
     const Shape& shape() const { return spec_.shape; }
     DType dtype() const { return spec_.dtype; }
@@ -55,8 +55,8 @@ class Tensor {
         return {reinterpret_cast<const T*>(data_.get()), static_cast<std::size_t>(count())};
     }
 
-    Tensor converted(DType dtype) const;      // real and integer types; rounds to nearest even, integers truncate
-    Tensor reshaped(Shape shape) &&;          // same elements, another shape; throws Error if the counts differ
+    Tensor converted(DType dtype) const;  // real and integer types; rounds to nearest even, integers truncate
+    Tensor reshaped(Shape shape) &&;      // same elements, another shape; throws Error if the counts differ
 
   private:
     struct Free {
@@ -69,9 +69,9 @@ class Tensor {
     std::unique_ptr<std::byte[], Free> data_;
 };
 
-// Axis order in weight files, where it differs from the engine's. `oihw`: a convolution filter, [K, C, R, S] in the file,
-// KRSC in the engine. `chw_columns`: a linear weight whose input was flattened from C, H, W in the file (AlexNet's
-// classifier.1), from H, W, C in the engine.
+// Axis order in weight files, where it differs from the engine's. `oihw`: a convolution filter, [K, C, R, S] in the
+// file, KRSC in the engine. `chw_columns`: a linear weight whose input was flattened from C, H, W in the file
+// (AlexNet's classifier.1), from H, W, C in the engine.
 struct FileLayout {
     enum class Kind : std::uint8_t { plain, oihw, chw_columns };
     Kind kind = Kind::plain;

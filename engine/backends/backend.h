@@ -1,0 +1,90 @@
+// The boundary between the graph and whatever computes it. A backend is asked about one node at a time: does it support
+// it, and what does it need to run it. The compiler then plans the arena, binds addresses once, and a run is a list of
+// enqueues.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/ops/op.h"
+#include "engine/tensor/memory.h"
+
+namespace cambium {
+
+// How a backend stores an operand. The empty key is the plain row-major layout; any other key belongs to the backend
+// that made it, equal keys meaning equal layouts of equal shapes.
+struct Layout {
+    std::string key;
+    std::size_t bytes = 0;  // of a packed operand; plain operands take TensorSpec::bytes()
+    bool plain() const { return key.empty(); }
+    friend bool operator==(const Layout& a, const Layout& b) { return a.key == b.key; }
+};
+
+struct OperandSpec {
+    TensorSpec tensor;
+    Layout layout;
+    std::size_t bytes() const { return layout.plain() ? tensor.bytes() : layout.bytes; }
+};
+
+// One step applied to the result of an operator while it is still in registers. `operand` is an index into the node's
+// inputs.
+struct EpilogueStep {
+    enum class Kind : std::uint8_t { add_bias, scale_shift, add, relu } kind = Kind::relu;
+    int operand = -1;         // add_bias: the bias; scale_shift: the scale; add: the other summand
+    int second_operand = -1;  // scale_shift: the shift, or -1
+    friend bool operator==(const EpilogueStep&, const EpilogueStep&) = default;
+};
+
+// One node as a backend sees it. Inputs: those of the operator first, then those that epilogue steps refer to.
+struct NodeSpec {
+    Op op;
+    std::vector<OperandSpec> inputs, outputs;
+    std::vector<EpilogueStep> epilogue;
+};
+
+std::string describe(const NodeSpec& node);
+
+// Output `output` may be given the memory of input `input` (same size), which it then overwrites.
+struct Alias {
+    int output = 0, input = 0;
+};
+
+// A node made ready to run.
+class Executable {
+  public:
+    virtual ~Executable() = default;
+
+    std::size_t workspace_bytes = 0;
+    std::vector<Alias> aliases;
+    // Layouts in which it wants its operands and leaves its results; empty vectors mean as offered in the NodeSpec.
+    std::vector<Layout> input_layouts, output_layouts;
+    std::string provider;  // which implementation, for logs: "oneDNN jit:avx512_core", "own v3"
+
+    // Addresses stay valid until the next bind. A dead output's address is null: it need not be computed.
+    virtual void bind(std::span<void* const> inputs, std::span<void* const> outputs, void* workspace) = 0;
+    virtual void enqueue() = 0;
+};
+
+class Backend {
+  public:
+    virtual ~Backend() = default;
+    virtual std::string_view name() const = 0;
+    virtual Memory& memory() = 0;
+    // Nothing if the node can run as specified, else what is missing, in words ("no bf16 average pooling").
+    virtual std::optional<std::string> unsupported(const NodeSpec& node) const = 0;
+    // Throws Error naming backend, operator, dtype and what is missing if the node is unsupported.
+    virtual std::unique_ptr<Executable> prepare(const NodeSpec& node) = 0;
+    // Copies an operand from its layout to another (either may be plain).
+    virtual std::unique_ptr<Executable> reorder(const OperandSpec& from, const Layout& to) = 0;
+    virtual void synchronize() = 0;  // returns when everything enqueued has finished; rethrows what failed
+};
+
+std::unique_ptr<Backend> make_reference_backend();
+std::unique_ptr<Backend> make_cpu_backend();
+
+}  // namespace cambium

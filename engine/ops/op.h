@@ -1,0 +1,40 @@
+// Op: the closed set of operators. The dispatchers below visit it, so an operator without one of its rules does not
+// compile.
+#pragma once
+
+#include <variant>
+
+#include "engine/ops/conv.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/layout.h"
+#include "engine/ops/loss.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/norm.h"
+#include "engine/ops/optimizer.h"
+#include "engine/ops/pool.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/source.h"
+
+namespace cambium {
+
+using Op =
+    std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                                       //
+                 ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,                       //
+                 ops::Convert, ops::Normalize, ops::Add, ops::Multiply, ops::Scale, ops::Lerp, ops::AddBias,          //
+                 ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Dropout, ops::Increment,        //
+                 ops::BatchNorm, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter,  //
+                 ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,                      //
+                 ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                                              //
+                 ops::Concat, ops::Slice, ops::Pad, ops::Reshape, ops::Transposition,                                 //
+                 ops::ReduceSum, ops::Broadcast, ops::GlobalNorm,                                                     //
+                 ops::Softmax, ops::SoftmaxGradient, ops::SoftmaxCrossEntropy, ops::SoftmaxCrossEntropyGradient,
+                 ops::TopKCount,  //
+                 ops::ClipScale, ops::SgdUpdate, ops::AdamUpdate>;
+
+std::string_view name_of(const Op& op);
+std::vector<TensorSpec> infer(const Op& op, ops::Specs inputs);
+double cost(const Op& op, ops::Specs inputs, ops::Specs outputs);  // floating-point operations
+std::string attributes(const Op& op);
+std::string describe(const Op& op, ops::Specs inputs);  // "conv2d stride=2x2 (f32 [8, 224, 224, 3], f32 [64, 7, 7, 3])"
+
+}  // namespace cambium
