@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/ops/epilogue.h"
 #include "engine/ops/op.h"
 #include "engine/tensor/memory.h"
 
@@ -29,15 +30,6 @@ struct OperandSpec {
     TensorSpec tensor;
     Layout layout;
     std::size_t bytes() const { return layout.plain() ? tensor.bytes() : layout.bytes; }
-};
-
-// One step applied to the result of an operator while it is still in registers. `operand` is an index into the node's
-// inputs.
-struct EpilogueStep {
-    enum class Kind : std::uint8_t { add_bias, scale_shift, add, relu } kind = Kind::relu;
-    int operand = -1;         // add_bias: the bias; scale_shift: the scale; add: the other summand
-    int second_operand = -1;  // scale_shift: the shift, or -1
-    friend bool operator==(const EpilogueStep&, const EpilogueStep&) = default;
 };
 
 // One node as a backend sees it. Inputs: those of the operator first, then those that epilogue steps refer to.

@@ -1,0 +1,61 @@
+// Program: a graph compiled for one backend, bound to one Store, and run again and again.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backends/backend.h"
+#include "engine/graph/graph.h"
+
+namespace cambium {
+
+enum class Precision : std::uint8_t { f64, f32, bf16 };
+std::string_view name_of(Precision precision);
+
+struct CompileOptions {
+    Precision precision = Precision::f32;
+    // Off for comparisons only: results then differ by rounding, never in meaning.
+    enum class Fusion : std::uint8_t { on, off } fusion = Fusion::on;
+};
+
+class Program {
+  public:
+    Program(Program&&) noexcept;
+    Program& operator=(Program&&) noexcept;
+    ~Program();
+
+    // Sets an input. Throws Error if there is none of that name or the shape differs; reals are converted to the
+    // input's dtype.
+    void set(const std::string& input, const Tensor& value);
+    void set(const std::string& input, double scalar);
+    bool has_input(const std::string& input) const;
+    // Refreshes derived tensors older than their sources, runs every node, applies the assigns.
+    void run();
+    // An output of the last run. Valid until another program of the same Store runs.
+    Tensor get(const std::string& output) const;
+    double scalar(const std::string& output) const;
+
+    // One line per kind of work: operator, dtype, provider, count. For the run's log.
+    struct Line {
+        std::string op, dtype, provider;
+        int count = 0;
+    };
+    std::vector<Line> summary() const;
+    double flops() const;               // floating-point operations of one run
+    std::size_t arena_bytes() const;    // values and workspaces alive at once, as planned
+    std::size_t sum_of_values() const;  // bytes of all values without reuse, for comparison
+    std::string text() const;           // every node with shapes, flops, bytes, place in the arena and provider
+
+  private:
+    friend Program compile(const Graph&, Store&, Backend&, const CompileOptions&);
+    struct State;
+    explicit Program(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Passes, layouts, memory plan, addresses. Every entry of the graph must be in the store. Throws Error if the backend
+// lacks something the graph needs (naming operator, dtype and backend), or the precision does not fit the store.
+Program compile(const Graph& graph, Store& store, Backend& backend, const CompileOptions& options = {});
+
+}  // namespace cambium
