@@ -2,6 +2,17 @@
 # file, so that a user of cambium:: targets needs exactly what this build had.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
+
+# libzip's own configuration asks for its command-line tools, which we do not use; hence by hand: target libzip::zip.
+find_path(CAMBIUM_ZIP_INCLUDE zip.h REQUIRED)
+find_library(CAMBIUM_ZIP_LIBRARY zip REQUIRED)
+if(NOT TARGET libzip::zip)
+    add_library(libzip::zip UNKNOWN IMPORTED)
+    set_target_properties(libzip::zip PROPERTIES IMPORTED_LOCATION ${CAMBIUM_ZIP_LIBRARY}
+        INTERFACE_INCLUDE_DIRECTORIES ${CAMBIUM_ZIP_INCLUDE})
+endif()
 
 # cambium_optional(VARIABLE LABEL FOUND "what is left out without it"): records a finding and prints one line.
 function(cambium_optional variable label found without)
