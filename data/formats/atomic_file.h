@@ -1,5 +1,6 @@
-// AtomicFile: a file that appears whole or not at all. Everything is written to NAME.partial in the same folder; commit()
-// forces it to the disk and renames it over NAME. A crash leaves NAME as it was; the next write reuses NAME.partial.
+// AtomicFile: a file that appears whole or not at all. Everything is written to NAME.partial in the same folder;
+// commit() forces it to the disk and renames it over NAME. A crash leaves NAME as it was; the next write reuses
+// NAME.partial.
 #pragma once
 
 #include <cstddef>
@@ -31,9 +32,9 @@ class AtomicFile {
 // Writes the whole of `text` to `path` through an AtomicFile.
 void write_atomically(const std::filesystem::path& path, std::string_view text);
 
-// For the tests of crashes: if the environment variable CAMBIUM_FAILPOINT is `name`, or `name:N` and this is the N-th call
-// with that name, the process ends here by SIGKILL. AtomicFile has the points "write" (half of a write() is on its way),
-// "before-rename" and "after-rename". Costs nothing when the variable is not set.
+// For the tests of crashes: if the environment variable CAMBIUM_FAILPOINT is `name`, or `name:N` and this is the N-th
+// call with that name, the process ends here by SIGKILL. AtomicFile has the points "write" (half of a write() is on its
+// way), "before-rename" and "after-rename".
 void failpoint(std::string_view name);
 
 }  // namespace cambium

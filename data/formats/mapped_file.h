@@ -1,5 +1,5 @@
-// MappedFile: a whole file, read-only in memory. Cambium's own writers replace files by renaming, so a file that is open
-// here never shrinks under the reader.
+// MappedFile: a whole file, read-only in memory. Cambium's own writers replace files by renaming, so a file that is
+// open here never shrinks under the reader.
 #pragma once
 
 #include <cstddef>
