@@ -76,6 +76,12 @@ struct Dropout {
     std::string layer;
 };
 
+// Inputs: kept, fresh (of one shape and dtype), condition []. Output: fresh where the condition is finite, else kept: a
+// bad loss or gradient norm changes nothing.
+struct Guard {
+    static constexpr std::string_view name = "guard";
+};
+
 // Input: x i32 []. Output: x + 1.
 struct Increment {
     static constexpr std::string_view name = "increment";
@@ -93,6 +99,7 @@ CAMBIUM_OPERATOR(ChannelDot)
 CAMBIUM_OPERATOR(Relu)
 CAMBIUM_OPERATOR(ReluGradient)
 CAMBIUM_OPERATOR(Dropout)
+CAMBIUM_OPERATOR(Guard)
 CAMBIUM_OPERATOR(Increment)
 
 }  // namespace cambium::ops
