@@ -47,10 +47,10 @@ class Program {
     std::size_t sum_of_values() const;  // bytes of all values without reuse, for comparison
     std::string text() const;           // every node with shapes, flops, bytes, place in the arena and provider
 
-  private:
-    friend Program compile(const Graph&, Store&, Backend&, const CompileOptions&);
-    struct State;
+    struct State;  // compiled.h: what compile() makes
     explicit Program(std::unique_ptr<State> state);
+
+  private:
     std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,175 @@
+// Running: bind once, then refresh what is derived, enqueue every step, apply the assigns.
+#include "engine/graph/program.h"
+
+#include "engine/base/fail.h"
+#include "engine/graph/compiled.h"
+
+namespace cambium {
+
+std::string_view name_of(Precision precision) {
+    switch (precision) {
+        case Precision::f64:
+            return "f64";
+        case Precision::f32:
+            return "f32";
+        case Precision::bf16:
+            return "bf16";
+    }
+    return "";
+}
+
+void* Program::State::address(int slot, void* arena) const {
+    const Slot& s = slots[static_cast<std::size_t>(slots[static_cast<std::size_t>(slot)].root)];
+    switch (s.kind) {
+        case Slot::Kind::none:
+            return nullptr;
+        case Slot::Kind::arena:
+            return static_cast<std::byte*>(arena) + s.offset;
+        case Slot::Kind::entry:
+            return store.entry(s.key).buffer.data();
+        case Slot::Kind::derived:
+            return store.derived(s.key, s.spec.bytes()).buffer.data();
+        case Slot::Kind::external:
+            return s.buffer.data();
+    }
+    return nullptr;
+}
+
+void Program::State::bind(void* arena) {
+    for (std::vector<Step>* list : {&derived, &steps}) {
+        for (Step& step : *list) {
+            std::vector<void*> in, out;
+            for (const int slot : step.inputs) in.push_back(address(slot, arena));
+            for (const int slot : step.outputs) out.push_back(address(slot, arena));
+            step.executable->bind(in, out, static_cast<std::byte*>(arena) + step.workspace_offset);
+        }
+    }
+    bound_arena = arena;
+    bound = true;
+}
+
+void Program::State::refresh_derived() {
+    std::vector<bool> needed(derived.size(), false);
+    for (std::size_t index = derived.size(); index-- > 0;) {
+        const Step& step = derived[index];
+        for (const int output : step.outputs) {
+            const Slot& slot = slots[static_cast<std::size_t>(output)];
+            if (slot.kind != Slot::Kind::derived) continue;
+            auto& made_from = store.derived(slot.key, slot.spec.bytes()).sources;
+            std::vector<std::pair<std::string, std::uint64_t>> current;
+            for (const std::string& source : step.sources) current.emplace_back(source, store.entry(source).version);
+            if (made_from == current) continue;
+            made_from = std::move(current);
+            needed[index] = true;
+        }
+        if (!needed[index]) continue;
+        for (const int before : step.needs) {
+            const Slot& slot = slots[static_cast<std::size_t>(derived[static_cast<std::size_t>(before)].outputs[0])];
+            if (slot.kind == Slot::Kind::arena) needed[static_cast<std::size_t>(before)] = true;
+        }
+    }
+    for (std::size_t index = 0; index < derived.size(); ++index) {
+        if (needed[index]) derived[index].executable->enqueue();
+    }
+}
+
+Program::Program(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+Program::~Program() = default;
+
+bool Program::has_input(const std::string& input) const { return state_->inputs.contains(input); }
+
+void Program::set(const std::string& input, const Tensor& value) {
+    const auto found = state_->inputs.find(input);
+    if (found == state_->inputs.end()) fail("the program has no input '{}'", input);
+    const Slot& slot = state_->slots[static_cast<std::size_t>(found->second)];
+    const TensorSpec& spec = slot.spec.tensor;
+    if (value.shape() != spec.shape) {
+        fail("input '{}' is {}, but {} was given", input, to_string(spec), to_string(value.spec()));
+    }
+    if (value.dtype() == spec.dtype) {
+        state_->store.memory().upload(slot.buffer.data(), value.bytes().data(), value.bytes().size());
+        return;
+    }
+    const Tensor converted = value.converted(spec.dtype);
+    state_->store.memory().upload(slot.buffer.data(), converted.bytes().data(), converted.bytes().size());
+}
+
+void Program::set(const std::string& input, double scalar) {
+    Tensor value(Shape{}, DType::f64);
+    value.values<double>()[0] = scalar;
+    set(input, value);
+}
+
+void Program::run() {
+    State& s = *state_;
+    void* arena = s.store.arena(s.arena_bytes);
+    if (!s.bound || arena != s.bound_arena) s.bind(arena);
+    s.refresh_derived();
+    for (Step& step : s.steps) step.executable->enqueue();
+    s.backend.synchronize();
+    for (const auto& [entry, slot] : s.copies) {
+        const Store::Entry& target = s.store.entry(entry);
+        s.store.memory().copy(target.buffer.data(), s.address(slot, arena), target.buffer.bytes());
+    }
+    for (const std::string& entry : s.assigned) s.store.touch(entry);
+}
+
+Tensor Program::get(const std::string& output) const {
+    const auto found = state_->outputs.find(output);
+    if (found == state_->outputs.end()) fail("the program has no output '{}'", output);
+    if (!state_->bound) fail("output '{}' was read before the program ran", output);
+    Tensor value(state_->slots[static_cast<std::size_t>(found->second)].spec.tensor);
+    state_->store.memory().download(value.bytes().data(), state_->address(found->second, state_->bound_arena),
+                                    value.bytes().size());
+    return value;
+}
+
+double Program::scalar(const std::string& output) const {
+    const Tensor value = get(output).converted(DType::f64);
+    if (value.count() != 1) fail("output '{}' is {}, not a scalar", output, to_string(value.spec()));
+    return value.values<double>()[0];
+}
+
+std::vector<Program::Line> Program::summary() const {
+    std::map<std::tuple<std::string, std::string, std::string>, int> counts;
+    for (const auto* list : {&state_->derived, &state_->steps}) {
+        for (const Step& step : *list) ++counts[{step.op, step.dtype, step.executable->provider}];
+    }
+    std::vector<Line> lines;
+    for (const auto& [key, count] : counts)
+        lines.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), count});
+    return lines;
+}
+
+double Program::flops() const {
+    double total = 0;
+    for (const Step& step : state_->steps) total += step.flops;
+    return total;
+}
+
+std::size_t Program::arena_bytes() const { return state_->arena_bytes; }
+std::size_t Program::sum_of_values() const { return state_->sum_of_values; }
+
+std::string Program::text() const {
+    std::string text;
+    const auto append = [&](const Step& step, std::string_view when) {
+        text += fmt::format("{:7} {:44} {}", when, step.label, step.text);
+        for (const int output : step.outputs) {
+            const Slot& slot = state_->slots[static_cast<std::size_t>(output)];
+            const Slot& root = state_->slots[static_cast<std::size_t>(slot.root)];
+            if (slot.kind == Slot::Kind::none) continue;
+            text += fmt::format(" -> {}", to_string(slot.spec.tensor));
+            if (!slot.spec.layout.plain()) text += " packed";
+            if (root.kind == Slot::Kind::arena) text += fmt::format(" @{}", root.offset);
+            if (root.kind == Slot::Kind::entry) text += fmt::format(" in {}", root.key);
+        }
+        text += fmt::format("  {:.3g} MFLOP  [{}]\n", step.flops * 1e-6, step.executable->provider);
+    };
+    for (const Step& step : state_->derived) append(step, "derived");
+    for (const Step& step : state_->steps) append(step, "step");
+    return text;
+}
+
+}  // namespace cambium
