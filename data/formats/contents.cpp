@@ -26,6 +26,31 @@ std::string quote(std::string_view text) {
     return result + (text.size() > longest ? "...'" : "'");
 }
 
+// The well-formed sequences of Unicode 15, table 3-7: no overlong forms, no surrogates, at most U+10FFFF.
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto byte = [&](std::size_t k) {
+            return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u;
+        };
+        const unsigned first = byte(0), second = byte(1);
+        const std::size_t length = first < 0x80   ? 1
+                                   : first < 0xc2 ? 0
+                                   : first < 0xe0 ? 2
+                                   : first < 0xf0 ? 3
+                                   : first < 0xf5 ? 4
+                                                  : 0;
+        if (length == 0) return false;
+        const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        if (length > 1 && (second < low || second > high)) return false;
+        for (std::size_t k = 2; k < length; ++k) {
+            if ((byte(k) & 0xc0u) != 0x80) return false;
+        }
+        i += length;
+    }
+    return true;
+}
+
 std::array<std::int64_t, Shape::max_rank> contiguous_strides(const Shape& shape) {
     std::array<std::int64_t, Shape::max_rank> strides{};
     std::int64_t stride = 1;

@@ -60,6 +60,11 @@ WeightsFormat detect(std::span<const std::byte> file, std::string_view extension
 // A name from a file, fit for a message: quoted, control characters escaped, at most 80 characters.
 std::string quote(std::string_view text);
 
+bool is_utf8(std::string_view text);
+
+// The record of a PyTorch zip that holds our metadata (JSON, text to text); PyTorch ignores what is under extra/.
+inline constexpr std::string_view metadata_record = "extra/cambium.json";
+
 std::array<std::int64_t, Shape::max_rank> contiguous_strides(const Shape& shape);
 
 // The writers behind the public overloads, which differ in who holds a tensor's bytes; valid until the next call.

@@ -23,7 +23,8 @@ struct WeightsFile::Impl {
     Contents contents;
     std::map<std::string_view, std::size_t> index;
 
-    // A storage of which several tensors are parts is decompressed once: the last one read is kept.
+    // A storage of which several tensors are parts is decompressed once: the last
+    // one read is kept.
     std::uint64_t cached_entry = UINT64_MAX;
     std::vector<std::byte> cache;
 
@@ -36,12 +37,18 @@ Contents read_contents(WeightsFormat format, std::span<const std::byte> file) {
     switch (format) {
         case WeightsFormat::safetensors:
             return formats::read_safetensors(file);
-        default:
-            fail("{} files cannot be read so far", name_of(format));
+        case WeightsFormat::pytorch_zip:
+            return formats::read_pytorch_zip(file);
+        case WeightsFormat::pytorch_legacy:
+            return formats::read_pytorch_legacy(file);
+        case WeightsFormat::pytorch_tar:
+            return formats::read_pytorch_tar(file);
     }
+    fail("unknown format");
 }
 
-// DistributedDataParallel and torch.compile put a prefix in front of every name. It is taken off only if all have it.
+// DistributedDataParallel and torch.compile put a prefix in front of every
+// name. It is taken off only if all have it.
 void strip_prefixes(Contents& contents) {
     for (bool again = true; again;) {
         again = false;
@@ -210,6 +217,15 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
 void write_safetensors(const std::filesystem::path& path, std::span<const WeightsEntry> entries,
                        const TensorSource& source, const Metadata& metadata) {
     write_made(formats::write_safetensors, path, entries, source, metadata);
+}
+
+void write_pytorch(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata) {
+    write_named(formats::write_pytorch, path, tensors, metadata);
+}
+
+void write_pytorch(const std::filesystem::path& path, std::span<const WeightsEntry> entries, const TensorSource& source,
+                   const Metadata& metadata) {
+    write_made(formats::write_pytorch, path, entries, source, metadata);
 }
 
 }  // namespace cambium
