@@ -1,0 +1,178 @@
+// Batch normalisation: one pass for the moments, in f64 (a single pass loses nothing there: squares of f32 are exact),
+// one to normalise; the gradient likewise.
+#include <cmath>
+
+#include "engine/backends/cpu/prepare.h"
+#include "engine/backends/cpu/tiled.h"
+
+namespace cambium::cpu {
+namespace {
+
+// Partial sums of a reduction: `terms` vectors [C] of f64 for each part, in the workspace, then `vectors` of f32 [C]
+// for the pass that follows.
+struct NormWorkspace {
+    std::int64_t parts, terms, channels, vectors;
+    std::size_t sums_bytes() const {
+        return aligned(static_cast<std::size_t>(parts * terms * channels) * sizeof(double));
+    }
+    std::size_t bytes() const { return sums_bytes() + static_cast<std::size_t>(vectors * channels) * sizeof(float); }
+    double* sums(const Operands& o, std::int64_t part, std::int64_t term) const {
+        return o.scratch<double>() + (part * terms + term) * channels;
+    }
+    float* vector(const Operands& o, std::int64_t index) const {
+        return o.scratch<float>(sums_bytes()) + index * channels;
+    }
+    void clear(const Operands& o) const { std::fill_n(sums(o, 0, 0), parts * terms * channels, 0.0); }
+    // In the order of the parts, so always the same bits.
+    double total(const Operands& o, std::int64_t term, std::int64_t channel) const {
+        double sum = 0;
+        for (std::int64_t part = 0; part < parts; ++part) sum += sums(o, part, term)[channel];
+        return sum;
+    }
+};
+
+// Widened tiles of two inputs for each part that runs.
+struct PartBuffers {
+    PartBuffers(bool needed, std::size_t tile) : memory(needed ? 2 * tile : 0) {}
+    std::vector<float> memory;
+    float* operator[](std::size_t i) { return memory.data() + i * memory.size() / 2; }
+};
+
+}  // namespace
+
+Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node) {
+    const Layout layout = offered_layout(node);
+    const ChannelView view = channel_view(node.inputs[0].tensor, layout);
+    const ReductionParts parts(view);
+    const NormWorkspace space{parts.count(), 2, view.channels(), 2};
+    const DType dtype = node.inputs[0].tensor.dtype;
+
+    auto step = make_step(node, [=, epilogue = Epilogue(node)](const Operands& o) {
+        space.clear(o);
+        parts.run([&](std::int64_t part) {
+            return [&, part, buffers = PartBuffers(dtype != DType::f32, view.tile_count())](const Tile& tile) mutable {
+                const float* x = widened(o.inputs[0], dtype, tile.offset, tile.count(), buffers[0]);
+                kernels().channel.moments(x, space.sums(o, part, 0) + tile.channel,
+                                          space.sums(o, part, 1) + tile.channel, tile.rows, tile.c);
+            };
+        });
+        const double m = static_cast<double>(view.count() / view.channels());
+        float* mean = space.vector(o, 0);
+        float* scale = space.vector(o, 1);
+        for (std::int64_t k = 0; k < view.channels(); ++k) {
+            const double average = space.total(o, 0, k) / m;
+            const double variance = std::max(0.0, space.total(o, 1, k) / m - average * average);
+            mean[k] = static_cast<float>(average);
+            scale[k] = static_cast<float>(static_cast<double>(o.in<float>(1)[k]) / std::sqrt(variance + op.epsilon));
+            if (o.outputs[1] != nullptr) o.out<float>(1)[k] = mean[k];
+            if (o.outputs[2] != nullptr) o.out<float>(2)[k] = static_cast<float>(variance);
+        }
+        if (o.outputs[0] == nullptr) return;
+        const std::size_t full[] = {0};
+        run_tiled(o, node, full, 0, view, epilogue,
+                  [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
+                      kernels().channel.normalize(x[0], mean + tile.channel, scale + tile.channel,
+                                                  o.in<float>(2) + tile.channel, y, tile.rows, tile.c);
+                  });
+    });
+    step->workspace_bytes = space.bytes();
+    step->input_layouts[0] = layout;
+    step->output_layouts[0] = layout;
+    for (const EpilogueStep& e : node.epilogue) {
+        if (e.kind == EpilogueStep::Kind::add) step->input_layouts[static_cast<std::size_t>(e.operand)] = layout;
+    }
+    return step;
+}
+
+// With s = gamma / sqrt(variance + epsilon) and M values a channel (Ioffe & Szegedy 2015, section 3):
+//   dbeta = Sum dy,  dgamma = Sum dy (x - mean) / sqrt(variance + epsilon),
+//   dx = s dy - s dbeta / M - (x - mean) s Sum(dy (x - mean)) / (M (variance + epsilon))
+Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node) {
+    const Layout layout = offered_layout(node);
+    const ChannelView view = channel_view(node.inputs[0].tensor, layout);
+    const ReductionParts parts(view);
+    const NormWorkspace space{parts.count(), 2, view.channels(), 3};
+    const DType dtype = node.inputs[0].tensor.dtype, x_dtype = node.inputs[1].tensor.dtype;
+    const bool low = dtype != DType::f32 || x_dtype != DType::f32;
+
+    auto step = make_step(node, [=, none = Epilogue(node)](const Operands& o) {
+        const float* mean = o.in<float>(3);
+        space.clear(o);
+        parts.run([&](std::int64_t part) {
+            return [&, part, buffers = PartBuffers(low, view.tile_count())](const Tile& tile) mutable {
+                const float* dy = widened(o.inputs[0], dtype, tile.offset, tile.count(), buffers[0]);
+                const float* x = widened(o.inputs[1], x_dtype, tile.offset, tile.count(), buffers[1]);
+                kernels().channel.gradient_sums(dy, x, mean + tile.channel, space.sums(o, part, 0) + tile.channel,
+                                                space.sums(o, part, 1) + tile.channel, tile.rows, tile.c);
+            };
+        });
+        const double m = static_cast<double>(view.count() / view.channels());
+        float* scale = space.vector(o, 0);
+        float* slope = space.vector(o, 1);
+        float* offset = space.vector(o, 2);
+        for (std::int64_t k = 0; k < view.channels(); ++k) {
+            const double gamma = static_cast<double>(o.in<float>(2)[k]);
+            const double variance = static_cast<double>(o.in<float>(4)[k]) + op.epsilon;
+            const double sum = space.total(o, 0, k), product = space.total(o, 1, k);
+            const double s = gamma / std::sqrt(variance);
+            scale[k] = static_cast<float>(s);
+            slope[k] = static_cast<float>(s * product / (m * variance));
+            offset[k] = static_cast<float>(s * sum / m);
+            if (o.outputs[1] != nullptr) o.out<float>(1)[k] = static_cast<float>(product / std::sqrt(variance));
+            if (o.outputs[2] != nullptr) o.out<float>(2)[k] = static_cast<float>(sum);
+        }
+        if (o.outputs[0] == nullptr) return;
+        const std::size_t full[] = {0, 1};
+        run_tiled(o, node, full, 0, view, none,
+                  [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
+                      const std::int64_t k = tile.channel;
+                      kernels().channel.normalize_gradient(x[0], x[1], mean + k, scale + k, slope + k, offset + k, y,
+                                                           tile.rows, tile.c);
+                  });
+    });
+    step->workspace_bytes = space.bytes();
+    step->input_layouts[0] = step->input_layouts[1] = layout;
+    step->output_layouts[0] = layout;
+    for (int input : {0, 1}) {
+        if (node.inputs[static_cast<std::size_t>(input)].tensor.dtype == node.outputs[0].tensor.dtype) {
+            step->aliases.push_back({.output = 0, .input = input});
+        }
+    }
+    return step;
+}
+
+Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node) {
+    const std::int64_t channels = node.outputs[0].tensor.shape.count();
+    return make_step(node, [=](const Operands& o) {
+        for (std::int64_t k = 0; k < channels; ++k) {
+            const double variance = static_cast<double>(o.in<float>(1)[k]) + op.epsilon;
+            o.out<float>(0)[k] = static_cast<float>(static_cast<double>(o.in<float>(0)[k]) / std::sqrt(variance));
+        }
+    });
+}
+
+Prepared prepare(const ops::BatchNormShift&, const NodeSpec& node) {
+    const std::int64_t channels = node.outputs[0].tensor.shape.count();
+    return make_step(node, [=](const Operands& o) {
+        for (std::int64_t k = 0; k < channels; ++k) {
+            const double product = static_cast<double>(o.in<float>(1)[k]) * static_cast<double>(o.in<float>(2)[k]);
+            o.out<float>(0)[k] = static_cast<float>(static_cast<double>(o.in<float>(0)[k]) - product);
+        }
+    });
+}
+
+Prepared prepare(const ops::ScaleFilter&, const NodeSpec& node) {
+    const std::int64_t filters = node.inputs[1].tensor.shape.count();
+    const std::int64_t count = node.outputs[0].tensor.shape.count() / std::max<std::int64_t>(1, filters);
+    return make_step(node, [=](const Operands& o) {
+        const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, count));
+        parallel_for(filters, grain, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t k = begin; k < end; ++k) {
+                kernels().elementwise.scale(o.in<float>(0) + k * count, o.in<float>(1)[k], o.out<float>(0) + k * count,
+                                            count);
+            }
+        });
+    });
+}
+
+}  // namespace cambium::cpu
