@@ -1,0 +1,94 @@
+// Batch normalisation: two passes for the moments, and the gradient as in Ioffe & Szegedy 2015, section 3.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/backends/reference/reference.h"
+
+namespace cambium::reference {
+namespace {
+
+// For each channel the mean over all rows of f(row * channels + c, c).
+template <class F>
+std::vector<double> channel_means(const Rows& rows, F f) {
+    std::vector<double> means(static_cast<std::size_t>(rows.columns), 0.0);
+    for (std::int64_t row = 0; row < rows.count; ++row)
+        for (std::int64_t c = 0; c < rows.columns; ++c)
+            means[static_cast<std::size_t>(c)] += f(row * rows.columns + c, c);
+    for (double& mean : means) mean /= static_cast<double>(rows.count);
+    return means;
+}
+
+template <class F>
+void for_each_element(const Rows& rows, F f) {
+    for (std::int64_t row = 0; row < rows.count; ++row)
+        for (std::int64_t c = 0; c < rows.columns; ++c) f(row * rows.columns + c, c);
+}
+
+}  // namespace
+
+void run(const ops::BatchNorm& op, const Operands& operands) {
+    const Rows rows(operands.shape(0));
+    const double *x = operands.in(0), *gamma = operands.in(1), *beta = operands.in(2);
+    const std::vector<double> means = channel_means(rows, [&](std::int64_t i, std::int64_t) { return x[i]; });
+    const double* mean = means.data();
+    const std::vector<double> variances = channel_means(rows, [&](std::int64_t i, std::int64_t c) {
+        const double centred = x[i] - mean[c];
+        return centred * centred;
+    });
+    const double* variance = variances.data();
+    if (double* y = operands.out(0)) {
+        for_each_element(rows, [&](std::int64_t i, std::int64_t c) {
+            y[i] = gamma[c] * (x[i] - mean[c]) / std::sqrt(variance[c] + op.epsilon) + beta[c];
+        });
+    }
+    if (double* out = operands.out(1)) std::copy(means.begin(), means.end(), out);
+    if (double* out = operands.out(2)) std::copy(variances.begin(), variances.end(), out);
+}
+
+// With x' = (x - mean) / sqrt(variance + epsilon) and E the mean over a channel's values:
+//   dgamma = Sum dy x',  dbeta = Sum dy,  dx = gamma / sqrt(variance + epsilon) (dy - E[dy] - x' E[dy x']).
+void run(const ops::BatchNormGradient& op, const Operands& operands) {
+    const Rows rows(operands.shape(0));
+    const double *dy = operands.in(0), *x = operands.in(1), *gamma = operands.in(2);
+    const double *mean = operands.in(3), *variance = operands.in(4);
+    const auto normalised = [&](std::int64_t i, std::int64_t c) {
+        return (x[i] - mean[c]) / std::sqrt(variance[c] + op.epsilon);
+    };
+    const std::vector<double> dy_means = channel_means(rows, [&](std::int64_t i, std::int64_t) { return dy[i]; });
+    const std::vector<double> product_means =
+        channel_means(rows, [&](std::int64_t i, std::int64_t c) { return dy[i] * normalised(i, c); });
+    const double *dy_mean = dy_means.data(), *product_mean = product_means.data();
+    if (double* dx = operands.out(0)) {
+        for_each_element(rows, [&](std::int64_t i, std::int64_t c) {
+            const double factor = gamma[c] / std::sqrt(variance[c] + op.epsilon);
+            dx[i] = factor * (dy[i] - dy_mean[c] - normalised(i, c) * product_mean[c]);
+        });
+    }
+    const auto count = static_cast<double>(rows.count);
+    if (double* dgamma = operands.out(1)) {
+        for (std::int64_t c = 0; c < rows.columns; ++c) dgamma[c] = count * product_mean[c];
+    }
+    if (double* dbeta = operands.out(2)) {
+        for (std::int64_t c = 0; c < rows.columns; ++c) dbeta[c] = count * dy_mean[c];
+    }
+}
+
+void run(const ops::BatchNormScale& op, const Operands& operands) {
+    const double *gamma = operands.in(0), *variance = operands.in(1);
+    for (std::int64_t c = 0; c < operands.count(); ++c)
+        operands.out()[c] = gamma[c] / std::sqrt(variance[c] + op.epsilon);
+}
+
+void run(const ops::BatchNormShift&, const Operands& operands) {
+    const double *beta = operands.in(0), *mean = operands.in(1), *scale = operands.in(2);
+    for (std::int64_t c = 0; c < operands.count(); ++c) operands.out()[c] = beta[c] - mean[c] * scale[c];
+}
+
+void run(const ops::ScaleFilter&, const Operands& operands) {
+    const std::int64_t K = operands.shape(0)[0];
+    const std::int64_t slice = K == 0 ? 0 : operands.count() / K;
+    const double *w = operands.in(0), *scale = operands.in(1);
+    for (std::int64_t i = 0; i < K * slice; ++i) operands.out()[i] = w[i] * scale[i / slice];
+}
+
+}  // namespace cambium::reference
