@@ -5,6 +5,12 @@
 
 namespace cambium {
 
+Op::Op(const Op& other) = default;
+Op::Op(Op&& other) noexcept = default;
+Op& Op::operator=(const Op& other) = default;
+Op& Op::operator=(Op&& other) noexcept = default;
+Op::~Op() = default;
+
 std::string_view name_of(const Op& op) {
     return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);
 }

@@ -17,7 +17,7 @@
 
 namespace cambium {
 
-using Op =
+using OpVariant =
     std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                               //
                  ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,               //
                  ops::Convert, ops::Normalize, ops::Add, ops::Multiply, ops::Scale, ops::Lerp, ops::AddBias,  //
@@ -31,6 +31,17 @@ using Op =
                  ops::Softmax, ops::SoftmaxGradient, ops::SoftmaxCrossEntropy, ops::SoftmaxCrossEntropyGradient,
                  ops::TopKCount,  //
                  ops::ClipScale, ops::SgdUpdate, ops::AdamUpdate>;
+
+// A variant whose copies are made in op.cpp: dozens of alternatives would otherwise cost every file that copies a node
+// seconds of compilation. std::visit, std::get_if and std::holds_alternative work on it as on its base.
+struct Op : OpVariant {
+    using OpVariant::OpVariant;
+    Op(const Op& other);
+    Op(Op&& other) noexcept;
+    Op& operator=(const Op& other);
+    Op& operator=(Op&& other) noexcept;
+    ~Op();
+};
 
 std::string_view name_of(const Op& op);
 std::vector<TensorSpec> infer(const Op& op, ops::Specs inputs);
