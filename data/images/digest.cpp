@@ -12,8 +12,11 @@ namespace {
 constexpr std::array<std::uint64_t, 4> multipliers{0x6A09E667F3BCC909, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B,
                                                    0xA54FF53A5F1D36F1};
 
+// Both halves of a 128-bit product: every bit of `lane ^ word` reaches every bit of the result.
 std::uint64_t mix(std::uint64_t lane, std::uint64_t word, std::uint64_t multiplier) {
-    return std::rotl((lane ^ word) * multiplier, 29);
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{lane ^ word} * multiplier;
+    return std::rotl(lane, 23) ^ static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
 std::uint64_t finish(std::uint64_t value) {

@@ -1,4 +1,4 @@
-// A fast 128-bit digest of bytes, to find equal files and equal pixels: 4 lanes of multiply and rotate, several GB/s.
+// A fast 128-bit digest of bytes, to find equal files and equal pixels: four lanes of wide multiplications.
 // Not cryptographic: against someone who forges files, use SHA-256.
 #pragma once
 

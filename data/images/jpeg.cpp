@@ -94,7 +94,7 @@ class Decoder {
         Image image({static_cast<int>(codec_.output_width), static_cast<int>(codec_.output_height)});
         std::vector<std::uint8_t> line(components == 4 ? codec_.output_width * std::size_t{4} : 0);
         attempt([this, &image, &line] { read_lines(image, line); });
-        attempt([this] { jpeg_finish_decompress(&codec_); });  // up to the end marker: a file without one is cut off
+        // What follows the last line is not read, as Pillow does not: some cameras leave out the end marker.
         return image;
     }
 

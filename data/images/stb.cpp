@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "data/images/codecs.h"
 #include "engine/base/fail.h"
@@ -69,9 +70,24 @@ constexpr stbi_io_callbacks callbacks{&Reader::read, &Reader::skip, &Reader::at_
     fail("cannot read {}: {} (stb_image); convert it to JPEG or PNG, or remove it", name, stbi_failure_reason());
 }
 
+// stb_image calls a huge PNG "too large" without its size; the header, always the first chunk, tells. Nothing if it is
+// not there.
+std::optional<Size> png_size(std::span<const std::byte> bytes) {
+    constexpr std::size_t type_at = 12, width_at = 16, height_at = 20, end = 24;
+    if (bytes.size() < end || bytes[0] != std::byte{0x89} || std::memcmp(bytes.data() + type_at, "IHDR", 4) != 0)
+        return std::nullopt;
+    const auto integer = [bytes](std::size_t at) {
+        std::uint32_t value = 0;
+        for (std::size_t i = 0; i < 4; ++i) value = (value << 8) | std::to_integer<std::uint32_t>(bytes[at + i]);
+        return static_cast<int>(std::min(value, std::uint32_t{0x7FFFFFFF}));
+    };
+    return Size{integer(width_at), integer(height_at)};
+}
+
 }  // namespace
 
 Size read_size(std::span<const std::byte> bytes, std::string_view name) {
+    if (const auto size = png_size(bytes)) return *size;
     Reader reader(bytes);
     Size size;
     int channels = 0;
