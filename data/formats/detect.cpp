@@ -34,6 +34,12 @@ constexpr Signature signatures[] = {
      "a program"},
     {"{"sv, "JSON text"}};
 
+// A size of 8 bytes, then JSON. JSON text may have a brace there too, but no zero byte before it.
+bool has_safetensors_header(std::string_view text) {
+    return text.size() > 8 && text[8] == '{' &&
+           (text[0] != '{' || text.substr(0, 8).find('\0') != std::string_view::npos);
+}
+
 bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
     return text.size() >= start.size() && std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) {
                return a == std::tolower(static_cast<unsigned char>(b));
@@ -82,7 +88,7 @@ bool is_old_pickle(std::string_view text) {
 WeightsFormat detect(std::span<const std::byte> file, std::string_view extension) {
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
     if (text.empty()) fail("it is empty");
-    if (text.size() > 8 && text[8] == '{' && text[0] != '{') return WeightsFormat::safetensors;
+    if (has_safetensors_header(text)) return WeightsFormat::safetensors;
     if (text.starts_with("PK\x03\x04"sv) || text.starts_with("PK\x05\x06"sv)) return WeightsFormat::pytorch_zip;
     if (text[0] == '\x80' && text.size() > 1 && text[1] >= 2 && text[1] <= 5) return WeightsFormat::pytorch_legacy;
     if (is_tar(text)) return WeightsFormat::pytorch_tar;

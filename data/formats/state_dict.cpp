@@ -14,7 +14,7 @@ namespace {
 // In order of preference: plain weights before averaged ones.
 constexpr std::string_view usual_names[] = {"state_dict",     "model_state_dict", "model_state", "model",   "net",
                                             "network",        "module",           "params",      "weights", "model_ema",
-                                            "state_dict_ema", "ema_state_dict",   "ema"};
+                                            "state_dict_ema", "ema_state_dict",   "ema",         "teacher", "student"};
 constexpr int deepest = 8;
 constexpr std::size_t most_named = 12;  // in one note
 
@@ -23,8 +23,8 @@ constexpr std::uint64_t largest_expansion = 256u << 20;
 
 class StateDictFinder {
   public:
-    StateDictFinder(const Pickle& pickle, const StorageLocator& locate) : pickle_(pickle), locate_(locate) {
-        holds_tensors_.resize(pickle.count());
+    StateDictFinder(const Pickle& pickle, const StorageLocator& locate)
+        : pickle_(pickle), locate_(locate), holds_tensors_(pickle.count()) {
         for (PickleId id = 0; id < pickle.count(); ++id) {
             const PickleNode& node = pickle[id];
             if (node.kind != PickleKind::dict) continue;
@@ -32,6 +32,7 @@ class StateDictFinder {
                 if (pickle[node.items[i]].kind == PickleKind::tensor) holds_tensors_[id] = true;
             }
         }
+        find_wrappers();
     }
 
     Contents find() {
@@ -58,6 +59,7 @@ class StateDictFinder {
   private:
     // The position, in the dict's items, of the value that leads to the tensors; 0 if the dict itself holds them.
     std::size_t inner(PickleId dict) const;
+    void find_wrappers();
     void note_others(PickleId dict, std::size_t chosen);
     void note(std::string_view what, const std::vector<std::string>& names);
     void collect(PickleId dict);
@@ -67,26 +69,54 @@ class StateDictFinder {
     const Pickle& pickle_;
     const StorageLocator& locate_;
     std::vector<bool> holds_tensors_;  // for each node: a dict with a tensor among its values
+    std::vector<bool> leads_;          // the same, or such a dict is inside it under usual names
     Contents contents_;
 };
 
+std::size_t rank_of(std::string_view key) {
+    const auto usual = std::find(std::begin(usual_names), std::end(usual_names), key);
+    return static_cast<std::size_t>(usual - std::begin(usual_names));
+}
+
+// Level by level, so that the work stays proportional to the file whatever its dicts refer to.
+void StateDictFinder::find_wrappers() {
+    constexpr int levels = 3;  // {"checkpoint": {"model": {"state_dict": ...}}}
+    leads_ = holds_tensors_;
+    for (int level = 0; level < levels; ++level) {
+        const std::vector<bool> inner = leads_;
+        for (PickleId id = 0; id < pickle_.count(); ++id) {
+            const PickleNode& node = pickle_[id];
+            if (node.kind != PickleKind::dict || inner[id]) continue;
+            for (std::size_t i = 1; i < node.items.size(); i += 2) {
+                const PickleNode& key = pickle_[node.items[i - 1]];
+                if (inner[node.items[i]] && key.kind == PickleKind::text &&
+                    rank_of(key.text) < std::size(usual_names)) {
+                    leads_[id] = true;
+                }
+            }
+        }
+    }
+}
+
 std::size_t StateDictFinder::inner(PickleId dict) const {
     const std::vector<PickleId>& items = pickle_[dict].items;
-    std::size_t best = 0, best_rank = std::size(usual_names), candidates = 0, candidate = 0;
+    std::size_t best = 0, best_rank = std::size(usual_names);
+    std::vector<std::size_t> candidates;
     for (std::size_t i = 1; i < items.size(); i += 2) {
         const PickleNode& key = pickle_[items[i - 1]];
-        if (key.kind != PickleKind::text || pickle_[items[i]].kind != PickleKind::dict) continue;
-        const auto usual = std::find(std::begin(usual_names), std::end(usual_names), key.text);
-        const auto rank = static_cast<std::size_t>(usual - std::begin(usual_names));
-        // Under a usual name there may be one more wrapper: {"model": {"state_dict": ...}}.
-        if (rank < best_rank && !pickle_[items[i]].items.empty()) best = i, best_rank = rank;
-        if (holds_tensors_[items[i]]) ++candidates, candidate = i;
+        if (key.kind != PickleKind::text || !leads_[items[i]]) continue;
+        candidates.push_back(i);
+        if (const std::size_t rank = rank_of(key.text); rank < best_rank) best = i, best_rank = rank;
     }
     if (best != 0) return best;
     if (holds_tensors_[dict]) return 0;
-    if (candidates == 0) fail("it holds a dict without tensors, not a state_dict");
-    if (candidates > 1) fail("it holds {} sets of tensors, none under a usual name such as 'state_dict'", candidates);
-    return candidate;
+    if (candidates.empty()) fail("it holds a dict without tensors, not a state_dict");
+    if (candidates.size() > 1) {
+        fail("it holds {} sets of tensors, such as {} and {}, and none under a usual name such as 'state_dict'",
+             candidates.size(), quote(pickle_[items[candidates[0] - 1]].text),
+             quote(pickle_[items[candidates[1] - 1]].text));
+    }
+    return candidates[0];
 }
 
 std::string key_name(const Pickle& pickle, PickleId key) {

@@ -193,13 +193,28 @@ TEST_CASE("what is on the list cannot be bent") {
         {"I12x\n.", "bad number"},
         {"I99999999999999999999\n.", "bad number"},
         {"\x80\x09.", "unknown protocol 9"},
-        {"}q\x01" + text("model") + "h\x01s.", "nested too deeply"}};
+        {"}q\x01" + text("model") + "h\x01s.", "without tensors"}};
     for (const auto& [code, expected] : cases) {
         const std::string sentence = error_of_zip(folder, "\x80\x02" + code);
         CAPTURE(sentence);
         CHECK(!sentence.empty());
         CHECK(contains(sentence, expected));
     }
+}
+
+TEST_CASE("the state_dict is found where scripts put it, or it is said why not") {
+    const TemporaryFolder folder;
+    const std::string tensors = TensorCode{}.pickle();
+    const std::string dict = tensors.substr(2, tensors.size() - 3);  // without PROTO and STOP
+    const auto wrap = [](const std::string& key, const std::string& value) { return "}" + text(key) + value + "s"; };
+    const auto of = [&](const std::string& code) { return error_of_zip(folder, "\x80\x02" + code + "."); };
+    CHECK(of(wrap("state_dict", dict)).empty());
+    CHECK(of(wrap("model", wrap("state_dict", dict))).empty());
+    CHECK(of(wrap("resnet", dict)).empty());
+    CHECK(of("}(" + text("model") + wrap("name", text("resnet18")) + text("net") + dict + "u").empty());
+    CHECK(contains(of("}(" + text("a") + dict + text("b") + dict + "u"), "2 sets of tensors, such as 'a' and 'b'"));
+    CHECK(contains(of("](" + dict + "e"), "it holds a list"));
+    CHECK(contains(of("}q\x01" + dict.substr(1) + text("model") + "h\x01s"), "nested too deeply"));
 }
 
 TEST_CASE("deep and endless pickles end in a sentence, not in the stack or in memory") {

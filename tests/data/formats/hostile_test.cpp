@@ -90,6 +90,9 @@ TEST_CASE("safetensors: a header that breaks the format is refused, with the rea
 TEST_CASE("safetensors: what the format allows is read") {
     const TemporaryFolder folder;
     const auto open = [&](const std::string& file) { return WeightsFile::open(folder.put("x.safetensors", file)); };
+    const std::string plain = R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}})";
+    const WeightsFile brace = open(safetensors(plain + std::string('{' - plain.size(), ' ')));  // its size is a '{' too
+    CHECK(brace.entries().size() == 1);
     const WeightsFile odd = open(safetensors(
         R"({"b":{"data_offsets":[4,8],"shape":[],"dtype":"F32"},"none":{"dtype":"F32","shape":[0],"data_offsets":[4,4]},)"
         R"("a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"module.é":{"dtype":"U8","shape":[1,1,1,1,1,1],"data_offsets":[8,9]}})",
