@@ -195,6 +195,7 @@ template <class T, int MI, int NJ>
 CAMBIUM_DEVICE void mma_tile(Accumulator<MI, NJ>& c, const FragmentA<T, MI>& a, const FragmentB<T, NJ>& b,
                              [[maybe_unused]] Site site = Site::here()) {
     static_assert(std::is_same_v<T, bf16> || std::is_same_v<T, f16> || std::is_same_v<T, float>, "bf16, f16 or tf32");
+    static_assert(NJ <= 32, "at most 256 columns");
 #if defined(__CUDACC__)
 #pragma unroll
     for (int i = 0; i < MI; ++i) {

@@ -45,13 +45,17 @@ struct SharedElement<T, First, Rest...> {
 template <class T, int First, int... Rest>
 struct alignas(16) Shared {
     using Element = typename SharedElement<T, Rest...>::Type;
-    Element data[First];
+    union {  // storage without a value, as on the device
+        Element data[First];
+    };
 
-#if defined(__SANITIZE_THREAD__) && !defined(__CUDACC__)
+#if defined(__CUDACC__)
+    CAMBIUM_HOST_DEVICE Element& operator[](long long index) { return data[index]; }
+    CAMBIUM_HOST_DEVICE const Element& operator[](long long index) const { return data[index]; }
+#elif defined(__SANITIZE_THREAD__)
     alignas(16) unsigned char red_zone[simt::kRedZone];
 
-    // Storage without a value, as on the device: only the red zone is made known.
-    Shared() { simt::red_zone(red_zone, sizeof red_zone); }  // NOLINT: data stays as it is on purpose
+    Shared() { simt::red_zone(red_zone, sizeof red_zone); }
 
     [[gnu::always_inline]] Element& operator[](long long index) {
         if (index < 0 || index > First) simt::shared_index_error(this, index, First);
@@ -62,10 +66,11 @@ struct alignas(16) Shared {
         return *(&data[0] + index);
     }
 #else
-    CAMBIUM_HOST_DEVICE Element& operator[](long long index) { return data[index]; }
-    CAMBIUM_HOST_DEVICE const Element& operator[](long long index) const { return data[index]; }
+    Shared() {}
+    Element& operator[](long long index) { return data[index]; }
+    const Element& operator[](long long index) const { return data[index]; }
 #endif
-    // The first element, for address arithmetic; N is the number of elements in all dimensions.
+    // The first element, for address arithmetic over all dimensions.
     CAMBIUM_HOST_DEVICE T* begin() { return reinterpret_cast<T*>(&data[0]); }
     CAMBIUM_HOST_DEVICE const T* begin() const { return reinterpret_cast<const T*>(&data[0]); }
 };

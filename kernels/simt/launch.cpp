@@ -1,0 +1,299 @@
+// Launches, streams, events and copies. Everything runs when it is enqueued; what a GPU might overlap is kept apart by
+// the streams' clocks (state.h).
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "engine/base/fail.h"
+#include "engine/base/parallel.h"
+#include "kernels/simt/memory.h"
+#include "kernels/simt/report_log.h"
+#include "kernels/simt/state.h"
+#include "kernels/simt/watchdog.h"
+
+namespace cambium::simt {
+namespace {
+
+struct StreamState {
+    std::uint32_t number;
+    StreamClock known;
+};
+struct EventState {
+    StreamClock known;
+    std::chrono::steady_clock::time_point time{};
+    bool recorded = false;
+};
+
+std::atomic<std::uint32_t> stream_count{0};
+StreamClock host_knows;  // the host's own clock: what it has synchronised with
+std::uint64_t digest = 14695981039346656037ull;
+Statistics totals;
+thread_local const Launch* running = nullptr;
+
+void join_streams(StreamClock& to, const StreamClock& from) {
+    if (to.size() < from.size()) to.resize(from.size(), 0);
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] = std::max(to[i], from[i]);
+}
+
+StreamState& state_of(const dev::Stream& stream) { return *static_cast<StreamState*>(stream.handle()); }
+
+// Wraps one operation of a stream in the clocks; nothing to do in the fast run.
+template <class Body>
+void as_operation(dev::Stream& stream, const void* kernel, const char* name, dim3 grid, dim3 block, Body&& body) {
+    if (!is_checked()) {
+        body();
+        return;
+    }
+    StreamState& s = state_of(stream);
+    join_streams(s.known, host_knows);
+    Detector& d = Detector::instance();
+    d.begin_operation(s.number, s.known, kernel, name, grid, block);
+    body();
+    const Epoch last = d.end_operation();
+    if (s.known.size() <= s.number) s.known.resize(s.number + 1, 0);
+    s.known[s.number] = last;
+}
+
+void validate(const Launch& l) {
+    const std::string name = function_name(l.kernel);
+    const std::uint64_t threads = std::uint64_t{l.block.x} * l.block.y * l.block.z;
+    if (threads == 0 || threads > kMaxThreads) {
+        fail("cannot launch {}: a block of {} x {} x {} threads; a block has 1 to {}", name, l.block.x, l.block.y,
+             l.block.z, kMaxThreads);
+    }
+    if (l.grid.x == 0 || l.grid.y == 0 || l.grid.z == 0 || l.grid.y > 65535 || l.grid.z > 65535) {
+        fail("cannot launch {}: a grid of {} x {} x {} blocks; extents start at 1, y and z end at 65535", name,
+             l.grid.x, l.grid.y, l.grid.z);
+    }
+}
+
+// The checked build's red zones come on top of what the kernel asks for on the device.
+constexpr std::size_t kRedZoneAllowance = 8 << 10;
+
+bool shared_memory_fits(const Launch& l) {
+    if (l.shared_bytes <= kSharedLimit + (is_checked() ? kRedZoneAllowance : 0)) return true;
+    add_report({.kind = Kind::shared_memory_size,
+                .first_site = kNoSite,
+                .first = Party{.action = "launch", .place = {}, .kernel = function_name(l.kernel), .is_copy = true},
+                .second = std::nullopt,
+                .object = "",
+                .detail = fmt::format("the launch asks for {} bytes of shared memory; a block has {} (sm_90)",
+                                      l.shared_bytes, kSharedLimit),
+                .advice = "use a smaller tile or fewer stages"});
+    return false;
+}
+
+void run_checked(const Launch& l, std::uint64_t blocks) {
+    static Worker single(0);
+    Detector& d = Detector::instance();
+    d.argument_low_ = reinterpret_cast<std::uintptr_t>(l.arguments);
+    d.argument_high_ = d.argument_low_ + l.argument_bytes;
+    const Watchdog watchdog(options().watchdog_seconds);
+    const std::uint64_t before = single.switches(), accesses = d.accesses_;
+    for (std::uint64_t b = 0; b < blocks; ++b) single.run_block(l, b, true);
+    totals.switches += single.switches() - before;
+    totals.accesses += d.accesses_ - accesses;
+}
+
+// One worker per thread of parallel_for; each takes the next block until none is left.
+void run_fast(const Launch& l, std::uint64_t blocks) {
+    static std::vector<std::unique_ptr<Worker>> workers;
+    const std::int64_t count = std::min<std::int64_t>(thread_count(), static_cast<std::int64_t>(blocks));
+    while (static_cast<std::int64_t>(workers.size()) < count) {
+        workers.push_back(std::make_unique<Worker>(static_cast<unsigned>(workers.size()) + 1));
+    }
+    std::atomic<std::uint64_t> next{0}, switches{0};
+    parallel_for(count, 1, [&](std::int64_t begin, std::int64_t) {
+        Worker& w = *workers[static_cast<std::size_t>(begin)];
+        running = &l;
+        const std::uint64_t before = w.switches();
+        for (std::uint64_t b; (b = next.fetch_add(1)) < blocks;) w.run_block(l, b, false);
+        switches += w.switches() - before;
+        running = nullptr;
+    });
+    totals.switches += switches;
+}
+
+void check_range(const void* device, std::size_t bytes, const char* what) {
+    if (bytes != 0 && !is_live_range(device, bytes)) {
+        fail("cannot {} {} bytes at {}: the range does not lie within one live allocation", what, bytes, device);
+    }
+}
+
+void mark(const void* device, std::size_t bytes) {
+    if (is_checked())
+        std::memset(Detector::instance().state_of(reinterpret_cast<std::uintptr_t>(device)), kReady, bytes);
+}
+
+void check_copied_out(const void* device, std::size_t bytes, const char* name) {
+    if (!is_checked() || !options().parts.initialisation) return;
+    const auto address = reinterpret_cast<std::uintptr_t>(device);
+    const std::uint8_t* state = Detector::instance().state_of(address);
+    std::size_t bad = 0;
+    while (bad < bytes && state[bad] == kReady) ++bad;
+    if (bad == bytes) return;
+    const auto a = allocation_near(address);
+    add_report({.kind = Kind::uninitialised_global,
+                .first_site = kNoSite,
+                .first = Party{.action = "read", .place = {}, .kernel = name, .is_copy = true},
+                .second = std::nullopt,
+                .object = a ? fmt::format("{} + {} of {} bytes", a->name, address + bad - a->address, a->bytes) : "",
+                .detail = "nobody has written these bytes",
+                .advice = "let the kernel write all of its output, or copy only what it writes"});
+}
+
+// CAMBIUM_SIMT_JSON, CAMBIUM_SIMT_SARIF and CAMBIUM_SIMT_DIGEST name files that are written at the end of the process;
+// CAMBIUM_SIMT_SEED chooses the schedule.
+struct Environment {
+    Environment() {
+        if (const char* seed = std::getenv("CAMBIUM_SIMT_SEED")) options().seed = std::strtoull(seed, nullptr, 10);
+    }
+    ~Environment() {
+        if (const char* path = std::getenv("CAMBIUM_SIMT_DIGEST")) std::ofstream(path) << digest << '\n';
+    }
+} environment;
+
+}  // namespace
+
+std::string kernel_name() { return running == nullptr ? "the host" : function_name(running->kernel); }
+
+void launch(const Launch& l) {
+    validate(l);
+    if (current != nullptr) fail("cannot launch {} from inside a kernel", function_name(l.kernel));
+    const std::uint64_t blocks = std::uint64_t{l.grid.x} * l.grid.y * l.grid.z;
+    running = &l;
+    if (shared_memory_fits(l)) {
+        as_operation(l.stream, l.kernel, "launch", l.grid, l.block, [&] {
+            if (is_checked()) {
+                run_checked(l, blocks);
+            } else {
+                run_fast(l, blocks);
+            }
+        });
+        totals.blocks += blocks;
+    }
+    running = nullptr;
+    forget_declarations();
+    throw_reports();
+}
+
+void* shared_memory(std::size_t bytes, void (*construct)(void*), dev::Site where) {
+    Block& block = worker->block();
+    if (!block.constructed) {
+        block.constructed = true;
+        const std::size_t given = worker->launch()->shared_bytes;
+        if (bytes > given) {
+            const SiteId site = site_of(where);
+            if (!is_repeated(Kind::shared_memory_size, site)) {
+                add_report({.kind = Kind::shared_memory_size,
+                            .first_site = site,
+                            .first = party_of(*current, "use of shared memory", site),
+                            .second = std::nullopt,
+                            .object = "",
+                            .detail = fmt::format("the kernel uses {} bytes, the launch gave {}", bytes, given),
+                            .advice = "launch with sizeof of the struct, computed in the kernel's own file"});
+            }
+            worker->abandon();
+        }
+        if (construct != nullptr) construct(block.shared);
+    }
+    return block.shared;
+}
+
+std::uint64_t output_digest() { return digest; }
+void reset_output_digest() { digest = 14695981039346656037ull; }
+Statistics statistics() { return totals; }
+
+}  // namespace cambium::simt
+
+namespace cambium::dev {
+
+using simt::as_operation;
+
+Stream::Stream() : handle_(new simt::StreamState{simt::stream_count++, {}}) {}
+Stream::~Stream() { delete static_cast<simt::StreamState*>(handle_); }
+void Stream::synchronize() {
+    simt::join_streams(simt::host_knows, simt::state_of(*this).known);
+    simt::throw_reports();
+}
+
+Event::Event() : handle_(new simt::EventState) {}
+Event::~Event() { delete static_cast<simt::EventState*>(handle_); }
+void Event::record(Stream& stream) {
+    auto& event = *static_cast<simt::EventState*>(handle_);
+    event = {simt::state_of(stream).known, std::chrono::steady_clock::now(), true};
+}
+void Event::make_wait(Stream& stream) const {
+    const auto& event = *static_cast<const simt::EventState*>(handle_);
+    if (event.recorded) simt::join_streams(simt::state_of(stream).known, event.known);
+}
+void Event::synchronize() const {
+    simt::join_streams(simt::host_knows, static_cast<const simt::EventState*>(handle_)->known);
+}
+double Event::milliseconds_since(const Event& start) const {
+    const auto &a = *static_cast<const simt::EventState*>(start.handle_),
+               &b = *static_cast<const simt::EventState*>(handle_);
+    if (!a.recorded || !b.recorded) fail("cannot measure the time between two events: one was not recorded");
+    return std::chrono::duration<double, std::milli>(b.time - a.time).count();
+}
+
+void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream) {
+    simt::check_range(device, bytes, "copy to the device");
+    as_operation(stream, nullptr, "copy_to_device", dim3(1), dim3(1), [&] {
+        if (simt::is_checked()) {
+            simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true,
+                                                  "copy_to_device");
+        }
+    });
+    if (bytes != 0) std::memcpy(device, host, bytes);
+    simt::mark(device, bytes);
+    simt::throw_reports();
+}
+
+void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream) {
+    simt::check_range(device, bytes, "copy to the host");
+    as_operation(stream, nullptr, "copy_to_host", dim3(1), dim3(1), [&] {
+        if (simt::is_checked()) {
+            simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, false,
+                                                  "copy_to_host");
+        }
+    });
+    simt::check_copied_out(device, bytes, "copy_to_host");
+    if (bytes != 0) std::memcpy(host, device, bytes);
+    const auto* const data = static_cast<const unsigned char*>(host);
+    for (std::size_t i = 0; i < bytes; ++i) simt::digest = (simt::digest ^ data[i]) * 1099511628211ull;  // FNV-1a
+    stream.synchronize();
+}
+
+void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream) {
+    simt::check_range(target, bytes, "copy on the device");
+    simt::check_range(source, bytes, "copy on the device");
+    as_operation(stream, nullptr, "copy_on_device", dim3(1), dim3(1), [&] {
+        if (!simt::is_checked()) return;
+        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(source), bytes, false, "copy_on_device");
+        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(target), bytes, true, "copy_on_device");
+    });
+    simt::check_copied_out(source, bytes, "copy_on_device");
+    if (bytes != 0) std::memmove(target, source, bytes);
+    simt::mark(target, bytes);
+    simt::throw_reports();
+}
+
+void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream) {
+    simt::check_range(device, bytes, "fill");
+    as_operation(stream, nullptr, "fill_bytes", dim3(1), dim3(1), [&] {
+        if (simt::is_checked()) {
+            simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true, "fill_bytes");
+        }
+    });
+    if (bytes != 0) std::memset(device, value, bytes);
+    simt::mark(device, bytes);
+    simt::throw_reports();
+}
+
+int device_count() { return 1; }
+std::size_t shared_memory_limit() { return simt::kSharedLimit; }
+
+}  // namespace cambium::dev

@@ -1,0 +1,30 @@
+// What is known about device allocations, for the detector and its reports.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cambium::simt {
+
+struct Allocation {
+    std::uintptr_t address = 0;
+    std::size_t bytes = 0;
+    std::string name;
+    std::vector<std::int64_t> shape;  // of the last launch that declared it
+    std::size_t element_bytes = 0;
+    bool freed = false;
+    bool declared_read_only = false;  // by the launch that runs
+};
+
+// The allocation that holds the address or whose red zone does, living or in quarantine.
+std::optional<Allocation> allocation_near(std::uintptr_t address);
+bool is_live_range(const void* pointer, std::size_t bytes);
+std::size_t live_allocations();
+void forget_declarations();
+
+}  // namespace cambium::simt
