@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,7 +55,8 @@ class Store {
     };
     struct Derived {
         Buffer buffer;
-        std::vector<std::pair<std::string, std::uint64_t>> sources;  // entry and the version it was computed from
+        // Entries and the versions it was computed from; nothing while it holds no value yet.
+        std::optional<std::vector<std::pair<std::string, std::uint64_t>>> sources;
     };
 
     // `real` is the dtype of reals: f32, or f64 for the reference backend.
