@@ -175,7 +175,8 @@ Tensor WeightsFile::read(std::string_view name) const {
     } catch (const Error& error) {
         fail("cannot read tensor {} from {}: {}", quote(name), path().string(), error.what());
     }
-    if (!impl.contents.archive) impl.file.release(view.storage.begin, view.storage.size);
+    const bool zip = impl.contents.archive != nullptr;  // then the storage's place in the file is libzip's secret
+    impl.file.release(zip ? 0 : view.storage.begin, zip ? impl.file.bytes().size() : view.storage.size);
     if (impl.contents.big_endian) swap_bytes(tensor.bytes(), size);
     return tensor;
 }
