@@ -5,11 +5,14 @@
 namespace cambium {
 
 Shape::Shape(std::span<const std::int64_t> extents) {
+    constexpr std::int64_t max_count = std::int64_t{1} << 59;  // its bytes still fit in 63 bits
     if (extents.size() > max_rank) fail("a tensor has at most {} axes, not {}", int{max_rank}, extents.size());
     std::int64_t count = 1;
     for (const std::int64_t extent : extents) {
         if (extent < 0) fail("a tensor cannot have the extent {}", extent);
-        if (__builtin_mul_overflow(count, extent == 0 ? 1 : extent, &count)) fail("a tensor's element count overflows");
+        if (__builtin_mul_overflow(count, extent == 0 ? 1 : extent, &count) || count > max_count) {
+            fail("a tensor's element count overflows");
+        }
         extents_[static_cast<std::size_t>(rank_++)] = extent;
     }
 }

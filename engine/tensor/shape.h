@@ -15,7 +15,7 @@ class Shape {
 
     Shape() = default;  // rank 0: a scalar, one element
     Shape(std::initializer_list<std::int64_t> extents) : Shape(std::span(extents.begin(), extents.size())) {}
-    // Throws Error if there are more than max_rank axes, an extent is negative or the element count overflows 63 bits.
+    // Throws Error if there are more than max_rank axes, an extent is negative or there are more than 2^59 elements.
     explicit Shape(std::span<const std::int64_t> extents);
 
     int rank() const { return rank_; }

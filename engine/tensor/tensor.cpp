@@ -68,7 +68,8 @@ void Tensor::Free::operator()(std::byte* data) const { ::operator delete[](data,
 
 Tensor::Tensor(Shape shape, DType dtype) : spec_{shape, dtype} {
     const std::size_t bytes = spec_.bytes();
-    data_.reset(static_cast<std::byte*>(::operator new[](std::max<std::size_t>(bytes, 1), alignment)));
+    data_.reset(static_cast<std::byte*>(::operator new[](std::max<std::size_t>(bytes, 1), alignment, std::nothrow)));
+    if (data_ == nullptr) fail("not enough memory for a tensor of {}: {} MB", to_string(spec_), bytes >> 20);
     std::memset(data_.get(), 0, bytes);
 }
 
@@ -108,6 +109,15 @@ Tensor Tensor::reshaped(Shape shape) && {
     return std::move(*this);
 }
 
+void FileLayout::require(const TensorSpec& spec) const {
+    if (kind == Kind::oihw && spec.shape.rank() != 4) {
+        fail("a convolution filter has 4 axes, not {}", to_string(spec));
+    }
+    if (kind == Kind::chw_columns && (spec.shape.rank() != 2 || spec.shape[1] != channels * height * width)) {
+        fail("a linear weight over {} x {} x {} inputs cannot be {}", channels, height, width, to_string(spec));
+    }
+}
+
 Shape FileLayout::file_shape(const Shape& engine_shape) const {
     if (kind != Kind::oihw) return engine_shape;
     return {engine_shape[0], engine_shape[3], engine_shape[1], engine_shape[2]};
@@ -115,15 +125,12 @@ Shape FileLayout::file_shape(const Shape& engine_shape) const {
 
 Tensor FileLayout::to_engine(const Tensor& file) const {
     if (kind == Kind::plain) return file.clone();
+    require(file.spec());
     const Shape& s = file.shape();
     if (kind == Kind::oihw) {
-        if (s.rank() != 4) fail("a convolution filter has 4 axes, not {}", to_string(file.spec()));
         Tensor result({s[0], s[2], s[3], s[1]}, file.dtype());
         swap_inner(file.bytes().data(), result.bytes().data(), s[0], s[1], s[2] * s[3], size_of(file.dtype()));
         return result;
-    }
-    if (s.rank() != 2 || s[1] != channels * height * width) {
-        fail("a linear weight over {} x {} x {} inputs cannot be {}", channels, height, width, to_string(file.spec()));
     }
     Tensor result(s, file.dtype());
     swap_inner(file.bytes().data(), result.bytes().data(), s[0], channels, height * width, size_of(file.dtype()));
@@ -132,6 +139,7 @@ Tensor FileLayout::to_engine(const Tensor& file) const {
 
 Tensor FileLayout::to_file(const Tensor& engine) const {
     if (kind == Kind::plain) return engine.clone();
+    require(engine.spec());
     const Shape& s = engine.shape();
     Tensor result(file_shape(s), engine.dtype());
     const bool filter = kind == Kind::oihw;

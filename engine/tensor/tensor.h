@@ -25,7 +25,8 @@ std::string to_string(const TensorSpec& spec);  // "f32 [8, 10]"
 class Tensor {
   public:
     Tensor() = default;                // an empty f32 tensor of shape [0]
-    Tensor(Shape shape, DType dtype);  // zero-filled, aligned to 64 bytes
+    // Zero-filled, aligned to 64 bytes. Throws Error if there is not enough memory.
+    Tensor(Shape shape, DType dtype);
     explicit Tensor(const TensorSpec& spec) : Tensor(spec.shape, spec.dtype) {}
     template <class T>
     Tensor(Shape shape, std::span<const T> values) : Tensor(shape, dtype_of<T>) {
@@ -77,10 +78,14 @@ struct FileLayout {
     Kind kind = Kind::plain;
     std::int64_t channels = 0, height = 0, width = 0;  // chw_columns only
 
+    // The conversions throw Error if the tensor cannot have this layout.
     Shape file_shape(const Shape& engine_shape) const;
     Tensor to_engine(const Tensor& file) const;
     Tensor to_file(const Tensor& engine) const;
     friend bool operator==(const FileLayout&, const FileLayout&) = default;
+
+  private:
+    void require(const TensorSpec& spec) const;
 };
 
 }  // namespace cambium
