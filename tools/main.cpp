@@ -1,0 +1,50 @@
+// cambium COMMAND ARGUMENTS: finds the command and hands the arguments on.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/nearest.h"
+#include "tools/common/command.h"
+#include "tools/predict/predict.h"
+
+namespace {
+
+struct Command {
+    std::string_view name;
+    int (*run)(int argc, char** argv);
+    std::string_view help;
+};
+
+constexpr Command commands[] = {
+    {"predict", cambium::predict_command, "SOURCE IMAGE...   what photos show"},
+};
+
+std::string usage() {
+    std::string text = "cambium fine-tunes pretrained networks on your own photos.\n\n";
+    for (const Command& command : commands) text += fmt::format("  cambium {:9} {}\n", command.name, command.help);
+    return text + "\n  cambium COMMAND --help lists a command's options.\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    if (name == "--help" || name == "-h" || name == "help") {
+        std::fputs(usage().c_str(), stdout);
+        return 0;
+    }
+    if (name.empty()) {
+        std::fputs(usage().c_str(), stderr);
+        return static_cast<int>(cambium::Exit::usage);
+    }
+    std::vector<std::string_view> names;
+    for (const Command& command : commands) {
+        if (command.name == name) return command.run(argc - 1, argv + 1);
+        names.push_back(command.name);
+    }
+    cambium::say(fmt::format("there is no command '{}'; {}", name, cambium::did_you_mean(name, names)));
+    return static_cast<int>(cambium::Exit::usage);
+}
