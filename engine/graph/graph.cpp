@@ -112,8 +112,8 @@ int Graph::new_value(TensorSpec spec) {
     return static_cast<int>(values_.size()) - 1;
 }
 
-void declare_entries(const Graph& graph, Store& store, std::uint64_t seed) {
-    for (const auto& [name, spec] : graph.entries()) store.declare(spec, seed);
+void declare_entries(const Graph& graph, Store& store, std::uint64_t seed, FirstValue first) {
+    for (const auto& [name, spec] : graph.entries()) store.declare(spec, seed, first);
 }
 
 std::vector<int> count_uses(const Graph& graph) {

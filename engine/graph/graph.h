@@ -92,7 +92,7 @@ class Graph {
 };
 
 // Every entry the graph declares, made in the store with its first value where absent.
-void declare_entries(const Graph& graph, Store& store, std::uint64_t seed = 0);
+void declare_entries(const Graph& graph, Store& store, std::uint64_t seed = 0, FirstValue first = FirstValue::drawn);
 
 // How often each value is read: by nodes, and once for each graph output.
 std::vector<int> count_uses(const Graph& graph);

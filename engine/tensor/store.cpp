@@ -32,7 +32,7 @@ Tensor initial_value(const EntrySpec& entry, std::uint64_t seed) {
 
 }  // namespace
 
-void Store::declare(const EntrySpec& spec, std::uint64_t seed) {
+void Store::declare(const EntrySpec& spec, std::uint64_t seed, FirstValue first) {
     EntrySpec wanted = spec;
     wanted.spec = widened(spec.spec, real_);
     if (const auto found = entries_.find(spec.name); found != entries_.end()) {
@@ -46,7 +46,14 @@ void Store::declare(const EntrySpec& spec, std::uint64_t seed) {
     }
     Entry entry{wanted, Buffer(memory_, wanted.spec.bytes()), 1};
     entries_.emplace(spec.name, std::move(entry));
-    write(spec.name, initial_value(wanted, seed));
+    const Initializer& initializer = spec.initializer;
+    const bool zero = initializer.kind == Initializer::Kind::constant && initializer.value == 0;
+    if (first == FirstValue::drawn && !zero) {
+        write(spec.name, initial_value(wanted, seed));
+    } else {
+        const Buffer& buffer = entries_.at(spec.name).buffer;
+        memory_.zero(buffer.data(), buffer.bytes());
+    }
 }
 
 const Store::Entry& Store::entry(const std::string& name) const {

@@ -37,6 +37,10 @@ struct Initializer {
     static Initializer uniform(double bound) { return {Kind::uniform, bound}; }
 };
 
+// What a new entry holds: its first value, or zeros where weights are about to be loaded over it, which saves the
+// draws.
+enum class FirstValue : std::uint8_t { drawn, zero };
+
 struct EntrySpec {
     std::string name;
     TensorSpec spec;  // engine layout; reals f32, which a Store in f64 widens
@@ -66,7 +70,7 @@ class Store {
     DType real() const { return real_; }
 
     // Makes the entry with its first value if there is none. Throws Error if one of another shape or dtype exists.
-    void declare(const EntrySpec& spec, std::uint64_t seed = 0);
+    void declare(const EntrySpec& spec, std::uint64_t seed = 0, FirstValue first = FirstValue::drawn);
     bool contains(const std::string& name) const { return entries_.contains(name); }
     const Entry& entry(const std::string& name) const;  // throws Error if there is none
     std::vector<std::string> names() const;             // in alphabetical order

@@ -21,7 +21,7 @@ Classifier::Classifier(const Source& source, Device& device, std::int64_t batch)
     Graph graph;
     const Value images = image_input(graph, batch, source.preprocessing);
     graph.output("logits", build_network(*source.architecture, images, {.classes = classes_}).logits);
-    declare_entries(graph, store_);
+    declare_entries(graph, store_, 0, FirstValue::zero);
     const LoadReport report = load_weights(source.weights, graph, store_, *source.architecture);
     if (!report.left_over.empty()) notes_.push_back(report.text());
     program_ = std::make_unique<Program>(compile(graph, store_, *device.backend, {.precision = device.precision}));
