@@ -49,7 +49,7 @@ float tooth(Margin margin, float f) {
 int steps_per_tooth(Margin margin) { return margin == Margin::doubly_serrate ? 9 : 6; }
 
 // `line` resampled in equal steps, with `teeth` of height `depth` on its right (side 1) or left (side -1), pointing
-// forwards. They fade in over the first tenth.
+// forwards. They fade in over the first tenth and out towards the tip.
 Polyline toothed(const Polyline& line, Margin margin, int teeth, float depth, int side) {
     if (margin == Margin::entire || teeth <= 0) return line;
     std::vector<float> along(line.size());
@@ -65,7 +65,7 @@ Polyline toothed(const Polyline& line, Margin margin, int teeth, float depth, in
         const float span = along[segment + 1] - along[segment];
         const Point p = a + (b - a) * (span > 0 ? clamp01((at - along[segment]) / span) : 0.0f);
         const float phase = share * static_cast<float>(teeth);
-        const float fade = smoothstep(0.02f, 0.12f, share) * (1.0f - smoothstep(0.97f, 1.0f, share));
+        const float fade = smoothstep(0.02f, 0.12f, share) * (1.0f - smoothstep(0.72f, 1.0f, share));
         const float height = depth * fade * tooth(margin, phase - std::floor(phase));
         const Point out = right_normal(a, b) * static_cast<float>(side), forward = b - a;
         const float lean = length(forward) > 1e-9f ? 0.6f * height / length(forward) : 0.0f;

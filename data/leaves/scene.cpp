@@ -74,7 +74,8 @@ void cut_holes(Coverage& left, Coverage& right, Coverage& veins, const LeafShape
     const int holes = static_cast<int>(random.below(10)) - 6;
     for (int i = 0; i < holes; ++i) {
         const Polyline& margin = shape.margins[random.below(static_cast<std::uint32_t>(shape.margins.size()))];
-        const Point at = margin[random.below(static_cast<std::uint32_t>(margin.size()))] * draw(random, 0.5f, 1.0f);
+        const Point edge = margin[random.below(static_cast<std::uint32_t>(margin.size()))];
+        const Point at = edge * draw(random, 0.5f, 1.0f);
         const float radius = draw(random, 0.015f, 0.05f);
         Polyline hole;
         for (int k = 0; k < 12; ++k) {

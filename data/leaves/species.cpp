@@ -88,7 +88,7 @@ constexpr std::array<Species, source_species + target_species> table{{
      .autumn = {0.84f, 0.36f, 0.10f}},
     {.name = "ivy",
      .form = Form::palmate,
-     .blade = {.lobes = 5, .lobe_depth = 0.34f, .lobe_point = 0.55f, .veins = Veins::palmate},
+     .blade = {.lobes = 5, .lobe_depth = 0.24f, .lobe_point = 0.55f, .veins = Veins::palmate},
      .spread = 0.145f,
      .petiole = 0.40f,
      .colour = {0.11f, 0.27f, 0.12f},
