@@ -1,8 +1,11 @@
 #include "data/images/decode.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "data/images/codecs.h"
 #include "engine/base/fail.h"
@@ -25,13 +28,15 @@ ImageFormat require_format(std::span<const std::byte> head, std::string_view nam
     return found.format;
 }
 
-#ifdef CAMBIUM_HAS_LIBJPEG
-constexpr bool has_libjpeg = true;
-#else
-constexpr bool has_libjpeg = false;
-#endif
-
 }  // namespace
+
+#ifdef CAMBIUM_HAS_LIBJPEG
+namespace jpeg = libjpeg;
+bool has_libjpeg() { return true; }
+#else
+namespace jpeg = stb;
+bool has_libjpeg() { return false; }
+#endif
 
 void require_size(Size size, std::string_view name) {
     if (size.width < 1 || size.height < 1)
@@ -68,23 +73,15 @@ std::vector<std::byte> read_image_file(const std::filesystem::path& path) {
 
 ImageInfo probe(std::span<const std::byte> bytes, std::string_view name) {
     const ImageFormat format = require_format(bytes.first(std::min(bytes.size(), head_bytes)), name);
-    Size size;
-    if constexpr (has_libjpeg) {
-        size = format == ImageFormat::jpeg ? libjpeg::read_size(bytes, name) : stb::read_size(bytes, name);
-    } else {
-        size = stb::read_size(bytes, name);
-    }
+    const Size size = format == ImageFormat::jpeg ? jpeg::read_size(bytes, name) : stb::read_size(bytes, name);
     require_size(size, name);
     return {format, size, exif_orientation(bytes, format)};
 }
 
 Image decode(std::span<const std::byte> bytes, std::string_view name) {
     const ImageFormat format = require_format(bytes.first(std::min(bytes.size(), head_bytes)), name);
-    const int orientation = exif_orientation(bytes, format);
-    if constexpr (has_libjpeg) {
-        if (format == ImageFormat::jpeg) return oriented(libjpeg::decode(bytes, name), orientation);
-    }
-    return oriented(stb::decode(bytes, name), orientation);
+    Image image = format == ImageFormat::jpeg ? jpeg::decode(bytes, name) : stb::decode(bytes, name);
+    return oriented(std::move(image), exif_orientation(bytes, format));
 }
 
 Image decode(const std::filesystem::path& path) { return decode(read_image_file(path), path.string()); }

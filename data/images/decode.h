@@ -22,6 +22,9 @@ namespace cambium {
 // An image of more pixels than this is refused before memory is taken for it; Pillow's limit for a decompression bomb.
 inline constexpr std::int64_t pixel_limit = 178'956'970;
 
+// Whether this build reads JPEG through libjpeg-turbo.
+bool has_libjpeg();
+
 struct ImageInfo {
     ImageFormat format = ImageFormat::other;
     Size size;            // as stored, before the EXIF orientation is applied

@@ -33,7 +33,7 @@ std::int32_t to_fixed_point(double weight) {  // rounds half away from zero
     return static_cast<std::int32_t>(weight < 0 ? -0.5 + weight * one : 0.5 + weight * one);
 }
 
-// The weights for outputs [begin, end) of an axis of `in` samples resampled to `out`; the others stay empty.
+// The weights for outputs [begin, end) of an axis of `in` samples resampled to `out`.
 Axis coefficients(int in, int out, int begin, int end, Interpolation interpolation) {
     const auto filter = interpolation == Interpolation::bilinear ? bilinear : bicubic;
     const double radius = interpolation == Interpolation::bilinear ? 1.0 : 2.0;
@@ -44,12 +44,13 @@ Axis coefficients(int in, int out, int begin, int end, Interpolation interpolati
 
     Axis axis;
     axis.capacity = (static_cast<std::size_t>(std::ceil(support)) * 2 + 1 + 3) / 4 * 4;
-    axis.first.resize(static_cast<std::size_t>(out));
-    axis.count.resize(static_cast<std::size_t>(out));
-    axis.weights.resize(static_cast<std::size_t>(end) * axis.capacity);
+    const auto outputs = static_cast<std::size_t>(end - begin);
+    axis.first.resize(outputs);
+    axis.count.resize(outputs);
+    axis.weights.resize(outputs * axis.capacity);
     std::vector<double> weights(axis.capacity);
     for (int i = begin; i < end; ++i) {
-        const auto index = static_cast<std::size_t>(i);
+        const auto index = static_cast<std::size_t>(i - begin);
         const double center = (i + 0.5) * scale;
         const int first = std::max(static_cast<int>(center - support + 0.5), 0);
         const int count = std::min(static_cast<int>(center + support + 0.5), in) - first;
@@ -104,9 +105,8 @@ void resize(const Image& image, const Resampling& how, std::uint8_t* out, std::s
     int top = window.top, bottom = window.top + window.height;
     if (rows) {
         vertical = coefficients(how.source.height, how.size.height, top, bottom, how.interpolation);
-        const auto last = static_cast<std::size_t>(bottom - 1);
-        top = vertical.first[static_cast<std::size_t>(window.top)];
-        bottom = vertical.first[last] + vertical.count[last];
+        top = vertical.first.front();
+        bottom = vertical.first.back() + vertical.count.back();
     }
     const int count = bottom - top;
 
@@ -118,20 +118,17 @@ void resize(const Image& image, const Resampling& how, std::uint8_t* out, std::s
         std::vector<std::uint8_t>& memory = intermediate();
         memory.resize(std::max(memory.size(), line * static_cast<std::size_t>(count) + Image::slack));
         for (int y = 0; y < count; ++y)
-            kernels.horizontal(between + static_cast<std::size_t>(y) * between_stride, horizontal, window.left,
-                               window.left + window.width, memory.data() + static_cast<std::size_t>(y) * line);
+            kernels.horizontal(between + static_cast<std::size_t>(y) * between_stride, horizontal, window.width,
+                               memory.data() + static_cast<std::size_t>(y) * line);
         between = memory.data();
         between_stride = line;
     } else {
         between += static_cast<std::size_t>(window.left) * Image::channels;
     }
     if (!rows) return copy_rows(between, between_stride, line, window.height, out, stride);
-    for (int y = window.top; y < window.top + window.height; ++y, out += stride) {
-        const auto index = static_cast<std::size_t>(y);
-        kernels.vertical(between + static_cast<std::size_t>(vertical.first[index] - top) * between_stride,
-                         between_stride, vertical.weights.data() + index * vertical.capacity, vertical.count[index],
-                         line, out);
-    }
+    for (std::size_t y = 0; y < vertical.first.size(); ++y, out += stride)
+        kernels.vertical(between + static_cast<std::size_t>(vertical.first[y] - top) * between_stride, between_stride,
+                         vertical.weights.data() + y * vertical.capacity, vertical.count[y], line, out);
 }
 
 Image resize(const Image& image, Size size, Interpolation interpolation) {
@@ -149,7 +146,10 @@ Image resize(const Image& image, Size size, Interpolation interpolation) {
 Size resized_size(Size image, int short_side) {
     const bool wide = image.width > image.height;
     const double shorter = wide ? image.height : image.width, longer = wide ? image.width : image.height;
-    const int scaled = static_cast<int>(short_side * longer / shorter);
+    const double scaled_side = short_side * longer / shorter;
+    if (!(shorter >= 1 && scaled_side < 0x1p31))
+        fail("cannot resize {} x {} pixels to a short side of {}", image.width, image.height, short_side);
+    const int scaled = static_cast<int>(scaled_side);
     return wide ? Size{scaled, short_side} : Size{short_side, scaled};
 }
 

@@ -26,6 +26,7 @@ struct Resampling {
 void resize(const Image& image, const Resampling& resampling, std::uint8_t* out, std::size_t stride);
 
 // torchvision's Resize(short_side): the short side becomes `short_side`, the long one int(short_side * long / short).
+// Throws Error if that is 2^31 or more.
 Size resized_size(Size image, int short_side);
 // torchvision's CenterCrop(side): offsets rounded half to even. Where the image is smaller than the crop, the offset is
 // negative and the missing border is black.

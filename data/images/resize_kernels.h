@@ -21,9 +21,9 @@ struct Axis {
 };
 
 struct Kernels {
-    // Outputs [begin, end) of one row of RGB pixels, to `out` (pixel `begin` at out[0]). May read 16 bytes past the row
+    // The first `outputs` of one row of RGB pixels. May read 16 bytes past the row
     // and write 1 byte past the last output pixel.
-    void (*horizontal)(const std::uint8_t* row, const Axis& axis, int begin, int end, std::uint8_t* out);
+    void (*horizontal)(const std::uint8_t* row, const Axis& axis, int outputs, std::uint8_t* out);
     // One output row of `bytes` samples from `count` input rows that lie `stride` apart. May read 16 bytes past a row.
     void (*vertical)(const std::uint8_t* rows, std::size_t stride, const std::int32_t* weights, int count,
                      std::size_t bytes, std::uint8_t* out);

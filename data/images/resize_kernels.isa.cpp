@@ -40,8 +40,8 @@ __m256i finish(__m256i high, __m256i low) {  // 32-bit sums to samples, clamped 
     return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(half)), precision_bits);
 }
 
-void horizontal(const std::uint8_t* row, const Axis& axis, int begin, int end, std::uint8_t* out) {
-    for (int i = begin; i < end; ++i, out += 3) {
+void horizontal(const std::uint8_t* row, const Axis& axis, int outputs, std::uint8_t* out) {
+    for (int i = 0; i < outputs; ++i, out += 3) {
         const auto index = static_cast<std::size_t>(i);
         const std::int32_t* weights = axis.weights.data() + index * axis.capacity;
         const std::uint8_t* pixel = row + 3 * static_cast<std::size_t>(axis.first[index]);
@@ -104,8 +104,8 @@ void vertical(const std::uint8_t* rows, std::size_t stride, const std::int32_t* 
 
 std::uint8_t to_u8(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> precision_bits, 0, 255)); }
 
-void horizontal(const std::uint8_t* row, const Axis& axis, int begin, int end, std::uint8_t* out) {
-    for (int i = begin; i < end; ++i, out += 3) {
+void horizontal(const std::uint8_t* row, const Axis& axis, int outputs, std::uint8_t* out) {
+    for (int i = 0; i < outputs; ++i, out += 3) {
         const auto index = static_cast<std::size_t>(i);
         const std::int32_t* weights = axis.weights.data() + index * axis.capacity;
         const std::uint8_t* pixel = row + 3 * static_cast<std::size_t>(axis.first[index]);

@@ -1,6 +1,9 @@
 // PNG, BMP, GIF, PGM and PPM through stb_image. It takes bytes past the end of a file for zeros; the reader below
 // notices that it asked for them, so that a file that is cut off is an error here and never half an image.
+#include <zlib.h>
+
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -70,24 +73,68 @@ constexpr stbi_io_callbacks callbacks{&Reader::read, &Reader::skip, &Reader::at_
     fail("cannot read {}: {} (stb_image); convert it to JPEG or PNG, or remove it", name, stbi_failure_reason());
 }
 
+bool is_png(std::span<const std::byte> bytes) { return !bytes.empty() && bytes[0] == std::byte{0x89}; }
+bool is_pnm(std::span<const std::byte> bytes) { return !bytes.empty() && bytes[0] == std::byte{'P'}; }
+
+// Four bytes, the highest first. `at + 4` must lie within.
+std::uint32_t integer(std::span<const std::byte> bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = (value << 8) | std::to_integer<std::uint32_t>(bytes[at + i]);
+    return value;
+}
+
 // stb_image calls a huge PNG "too large" without its size; the header, always the first chunk, tells. Nothing if it is
 // not there.
 std::optional<Size> png_size(std::span<const std::byte> bytes) {
     constexpr std::size_t type_at = 12, width_at = 16, height_at = 20, end = 24;
-    if (bytes.size() < end || bytes[0] != std::byte{0x89} || std::memcmp(bytes.data() + type_at, "IHDR", 4) != 0)
-        return std::nullopt;
-    const auto integer = [bytes](std::size_t at) {
-        std::uint32_t value = 0;
-        for (std::size_t i = 0; i < 4; ++i) value = (value << 8) | std::to_integer<std::uint32_t>(bytes[at + i]);
-        return static_cast<int>(std::min(value, std::uint32_t{0x7FFFFFFF}));
+    if (bytes.size() < end || std::memcmp(bytes.data() + type_at, "IHDR", 4) != 0) return std::nullopt;
+    const auto side = [bytes](std::size_t at) {
+        return static_cast<int>(std::min(integer(bytes, at), std::uint32_t{0x7FFFFFFF}));
     };
-    return Size{integer(width_at), integer(height_at)};
+    return Size{side(width_at), side(height_at)};
+}
+
+// stb_image skips the checksums of PNG, so that a damaged file would become a damaged picture.
+void require_png_checksums(std::span<const std::byte> bytes, std::string_view name) {
+    constexpr std::size_t signature = 8, around = 12;  // length, type, checksum
+    for (std::size_t at = signature; at + around <= bytes.size();) {
+        const std::size_t length = integer(bytes, at);
+        if (length > bytes.size() - at - around) return;       // cut off: stb_image finds out where it matters
+        const auto chunk = bytes.subspan(at + 4, 4 + length);  // type and data
+        const uLong sum = crc32(0, reinterpret_cast<const Bytef*>(chunk.data()), static_cast<uInt>(chunk.size()));
+        const bool critical = (chunk[0] & std::byte{0x20}) == std::byte{};
+        if (critical && sum != integer(bytes, at + 8 + length))
+            fail("cannot read {}: the PNG image is damaged (a checksum is wrong); copy it again or remove it", name);
+        at += around + length;
+    }
+}
+
+// "P6 # comment \n 640 480 255": stb_image takes samples of any maximum as they are, so only 255 is right.
+void require_pnm_maximum(std::span<const std::byte> bytes, std::string_view name) {
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 4096));
+    text.remove_prefix(2);
+    long number = 0;
+    for (int field = 0; field < 3; ++field) {
+        while (!text.empty() && (std::isspace(static_cast<unsigned char>(text[0])) != 0 || text[0] == '#')) {
+            const std::size_t end = text[0] == '#' ? text.find('\n') : 0;
+            text.remove_prefix(end == text.npos ? text.size() : end + 1);
+        }
+        number = 0;
+        while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+            number = std::min(number * 10 + (text[0] - '0'), 1L << 40);
+            text.remove_prefix(1);
+        }
+    }
+    if (number != 255)
+        fail("cannot read {}: its samples run to {}, and only 255 is read; convert it to PNG", name, number);
 }
 
 }  // namespace
 
 Size read_size(std::span<const std::byte> bytes, std::string_view name) {
-    if (const auto size = png_size(bytes)) return *size;
+    if (is_png(bytes)) {
+        if (const auto size = png_size(bytes)) return *size;
+    }
     Reader reader(bytes);
     Size size;
     int channels = 0;
@@ -98,6 +145,8 @@ Size read_size(std::span<const std::byte> bytes, std::string_view name) {
 
 Image decode(std::span<const std::byte> bytes, std::string_view name) {
     require_size(read_size(bytes, name), name);
+    if (is_png(bytes)) require_png_checksums(bytes, name);
+    if (is_pnm(bytes)) require_pnm_maximum(bytes, name);
     Reader reader(bytes);
     Size size;
     int channels = 0;

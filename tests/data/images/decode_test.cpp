@@ -8,6 +8,19 @@
 using namespace cambium;
 using namespace cambium::test;
 
+namespace {
+
+// Parity of JPEG is claimed for libjpeg-turbo only.
+bool is_compared(const std::string& name) {
+    static const bool said = [] {
+        if (!has_libjpeg()) MESSAGE("skipped: the pixels of JPEG files, as this build has no libjpeg-turbo");
+        return true;
+    }();
+    return said && (has_libjpeg() || !name.ends_with(".jpg"));
+}
+
+}  // namespace
+
 TEST_CASE("every kind of image decodes to Pillow's pixels") {
     const auto lines = golden_lines("decode.txt");
     CHECK(lines.size() == 60);
@@ -16,7 +29,7 @@ TEST_CASE("every kind of image decodes to Pillow's pixels") {
         const Image image = decode(golden_images / "files" / line[0]);
         CHECK(image.width() == std::stoi(line[1]));
         CHECK(image.height() == std::stoi(line[2]));
-        CHECK(digest_of(image.pixels()) == line[3]);
+        if (is_compared(line[0])) CHECK(digest_of(image.pixels()) == line[3]);
     }
 }
 
@@ -36,6 +49,7 @@ TEST_CASE("a file that is cut off is refused, or gives all of Pillow's pixels") 
     std::string name;
     std::vector<std::byte> bytes;
     for (const Words& line : lines) {
+        if (!is_compared(line[0])) continue;
         CAPTURE(line[0]);
         CAPTURE(line[1]);
         if (line[0] != name) bytes = read_bytes(golden_images / "files" / line[0]);

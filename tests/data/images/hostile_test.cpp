@@ -123,6 +123,14 @@ TEST_CASE("damaged files never do worse than an error") {
     CHECK(read > 100);
 }
 
+TEST_CASE("damage that the decoder would not notice is found") {
+    auto bytes = read_bytes(golden_images / "files" / "rgb.png");
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    CHECK(contains(error_of([&] { decode(bytes, "photo.png"); }), "a checksum is wrong"));
+    CHECK(contains(refusal("P5 # sixteen greys\n2 2\n15\n\1\2\3\4"), "its samples run to 15"));
+    CHECK(refusal("P5 # bytes\n2 2 255\n\1\2\3\4").empty());
+}
+
 TEST_CASE("damaged EXIF data mean upright") {
     auto bytes = read_bytes(golden_images / "files" / "exif_6_little.jpg");
     const auto note = std::ranges::search(bytes, std::as_bytes(std::span("Exif", 4)));

@@ -1,6 +1,8 @@
 // Resizes and torchvision's transforms against Pillow, bit for bit, with every set of kernels.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "data/images/resize.h"
 #include "data/images/resize_kernels.h"
 #include "data/images/transforms.h"
@@ -90,7 +92,7 @@ TEST_CASE("the kernels of every instruction set give the same bytes") {
     }
     const auto run = [&](const Kernels& kernels) {
         std::vector<std::uint8_t> bytes(55 * 3 + 1 + 210);
-        kernels.horizontal(image.row(0), axis, 0, 55, bytes.data());
+        kernels.horizontal(image.row(0), axis, 55, bytes.data());
         kernels.vertical(image.row(0), image.stride(), axis.weights.data() + 8 * 12, 9, 210, bytes.data() + 55 * 3);
         bytes.pop_back();
         return bytes;
@@ -98,6 +100,14 @@ TEST_CASE("the kernels of every instruction set give the same bytes") {
     const auto expected = run(v1::kernels);
     if (isa() >= Isa::v3) CHECK(run(v3::kernels) == expected);
     if (isa() >= Isa::v4) CHECK(run(v4::kernels) == expected);
+}
+
+TEST_CASE("a photo of extreme proportions is resized without the memory of its whole result") {
+    const Image line = noise(5, {60'000, 1});
+    std::vector<std::uint8_t> out(224 * 224 * 3);
+    prepare_for_evaluation(line, {}, out);  // the whole would be 15,360,000 x 256 pixels
+    CHECK(std::ranges::any_of(out, [](std::uint8_t value) { return value != 0; }));
+    CHECK(contains(error_of([] { resized_size({60'000'000, 1}, 256); }), "cannot resize 60000000 x 1 pixels"));
 }
 
 TEST_CASE("center crop rounds half to even and pads what is missing") {
