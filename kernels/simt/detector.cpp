@@ -247,6 +247,10 @@ bool check_atomic(Worker&, void* pointer, unsigned bytes, Atomic operation, dev:
                   SiteId site) {
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
     const bool writes = operation != Atomic::load, plain_store = operation == Atomic::store;
+    const bool in_arena = address - kGlobalBase < kGlobalBytes || address - kSharedBase < kSharedStride;
+    if (in_arena && !plain_store && operation != Atomic::exchange) {
+        detector().check_initialised(address, bytes, Access::atomic_read, site);
+    }
     const std::uint32_t flags = scope == dev::Scope::block ? kBlockScope : 0u;
     if (!detector().check(address, bytes, writes ? Access::atomic_write : Access::atomic_read, site, flags, 0))
         return false;
@@ -265,6 +269,7 @@ bool check_access(std::uintptr_t address, unsigned bytes, Access access, SiteId 
 bool issue_copy(Worker& w, AsyncCopy& copy, SiteId site) {
     Detector& d = detector();
     ThreadClock& thread = d.thread(current->linear);
+    if (!check_copy_alignment(copy, site)) return true;
     const auto target = reinterpret_cast<std::uintptr_t>(copy.shared),
                source = reinterpret_cast<std::uintptr_t>(copy.global);
     count_access(w, source, copy.source_bytes, Access::async_read, site);
@@ -330,6 +335,10 @@ void on_release(std::uintptr_t address, std::size_t bytes) {
     if (!is_checked()) return;
     detector().forget_cells(address, bytes);
     std::memset(detector().state_of(address), kFreed, bytes);
+}
+
+void on_reusable(std::uintptr_t address, std::size_t bytes) {
+    if (is_checked()) std::memset(detector().state_of(address), kNowhere, bytes);
 }
 
 }  // namespace cambium::simt

@@ -15,6 +15,7 @@ void begin_block(Worker& w, std::uint64_t linear_block);
 void end_block(Worker& w);
 void on_allocate(std::uintptr_t address, std::size_t bytes);
 void on_release(std::uintptr_t address, std::size_t bytes);
+void on_reusable(std::uintptr_t address, std::size_t bytes);  // left quarantine
 void report_invalid_release(std::uintptr_t address);
 
 // What orders memory.
@@ -28,6 +29,7 @@ bool check_atomic(Worker& w, void* address, unsigned bytes, Atomic operation, de
                   SiteId site);
 bool check_matrix_row(const void* row, SiteId site);
 void check_not_written(Worker& w, const void* address, unsigned bytes, SiteId site);
+bool check_copy_alignment(const AsyncCopy& copy, SiteId site);
 bool issue_copy(Worker& w, AsyncCopy& copy, SiteId site);
 void copy_waited_for(Worker& w, const AsyncCopy& copy);
 

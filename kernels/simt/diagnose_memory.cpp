@@ -217,7 +217,7 @@ bool is_in_an_image(std::uintptr_t address) {
 
 bool Detector::is_readable_host(std::uintptr_t address, unsigned bytes) const {
     if (address >= argument_low_ && address + bytes <= argument_high_) return true;
-    static thread_local std::uintptr_t known_page = 0;  // images are asked for once a page
+    static thread_local std::uintptr_t known_page = ~std::uintptr_t{0};  // images are asked for once a page
     if (address >> 12 == known_page) return true;
     if (!is_in_an_image(address)) return false;
     known_page = address >> 12;
@@ -270,6 +270,23 @@ bool check_matrix_row(const void* row, SiteId site) {
     return check_access(address, 16, Access::read, site);
 }
 
+bool check_copy_alignment(const AsyncCopy& copy, SiteId site) {
+    const auto target = reinterpret_cast<std::uintptr_t>(copy.shared),
+               source = copy.source_bytes == 0 ? 0 : reinterpret_cast<std::uintptr_t>(copy.global);
+    if (((target | source) & (copy.bytes - 1)) == 0 || !options().parts.alignment) return true;
+    if (is_repeated(Kind::misaligned, site)) return false;
+    const bool at_target = (target & (copy.bytes - 1)) != 0;
+    add_report({.kind = Kind::misaligned,
+                .first_site = site,
+                .first = party_of(*current, "cp.async", site),
+                .second = std::nullopt,
+                .object = describe_address(at_target ? target : source, copy.bytes),
+                .detail = fmt::format("the {} of a {}-byte cp.async is not a multiple of {}",
+                                      at_target ? "target" : "source", copy.bytes, copy.bytes),
+                .advice = "use a smaller copy, or align the rows of both sides"});
+    return false;
+}
+
 void check_not_written(Worker& w, const void* pointer, unsigned bytes, SiteId site) {
     Detector& d = Detector::instance();
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
@@ -289,6 +306,19 @@ void check_not_written(Worker& w, const void* pointer, unsigned bytes, SiteId si
                     .detail = "ld.global.nc may read a stale cache line of what this launch has written",
                     .advice = "use a plain load, or write it in an earlier launch"});
         return;
+    }
+}
+
+void Detector::check_declared(std::uintptr_t address, unsigned bytes, Access access, SiteId site) {
+    for (const auto& [begin, end] : read_only_) {
+        if (address < begin || address >= end || is_repeated(Kind::undeclared_write, site)) continue;
+        add_report({.kind = Kind::undeclared_write,
+                    .first_site = site,
+                    .first = party_of(*current, verb(access), site),
+                    .second = std::nullopt,
+                    .object = describe_address(address, bytes),
+                    .detail = "the launch declared this buffer with reads(...)",
+                    .advice = "declare it with writes(...), or do not store to it"});
     }
 }
 

@@ -26,31 +26,35 @@ void access(const void* pointer, std::size_t bytes, Access kind, void* caller) {
     }
 }
 
-// A volatile access is a relaxed atomic of the whole system; reading one is how kernels poll.
+// A volatile access is a relaxed atomic of the whole system; reading one is how kernels poll. Others run before the
+// detector is told, so that the read happens at once after that.
 void volatile_access(void* pointer, unsigned bytes, bool writes, void* caller) {
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
     if (address - current->stack_low < kStackBytes) return;
     const SiteId site = site_of(reinterpret_cast<std::uintptr_t>(caller));
-    if (!check_atomic(*worker, pointer, bytes, writes ? Atomic::store : Atomic::load, dev::Order::relaxed,
-                      dev::Scope::system, site)) {
-        worker->abandon();
-    }
     if (writes) {
         worker->progress();
     } else {
         worker->poll("a polling loop", site);
+    }
+    if (!check_atomic(*worker, pointer, bytes, writes ? Atomic::store : Atomic::load, dev::Order::relaxed,
+                      dev::Scope::system, site)) {
+        worker->abandon();
     }
 }
 
 void host_atomic(const volatile void* pointer, unsigned bytes, Atomic operation, void* caller) {
     if (!in_checked_kernel()) return;
     const SiteId site = site_of(reinterpret_cast<std::uintptr_t>(caller));
+    if (operation == Atomic::load) {
+        worker->poll("a polling loop", site);
+    } else {
+        worker->progress();
+    }
     if (!check_atomic(*worker, const_cast<void*>(pointer), bytes, operation, dev::Order::acquire_release,
                       dev::Scope::system, site)) {
         worker->abandon();
     }
-    worker->progress();
-    if (operation == Atomic::load) worker->poll("a polling loop", site);
 }
 
 void check_stack(const void* frame) {

@@ -9,8 +9,8 @@
 #include <mutex>
 
 #include "engine/base/fail.h"
-#include "kernels/simt/detector.h"
 #include "kernels/simt/runtime.h"
+#include "kernels/simt/state.h"
 
 namespace cambium::simt {
 namespace {
@@ -59,6 +59,7 @@ void shrink_quarantine(Arena& a, std::size_t limit) {
         const auto entry = a.freed.find(oldest);
         const std::size_t slot = slot_of(entry->second.bytes);
         a.quarantine_bytes -= slot;
+        on_reusable(oldest, entry->second.bytes);
         a.reusable.emplace(slot, oldest);
         a.freed.erase(entry);
     }
@@ -90,13 +91,13 @@ void declare(const void* pointer, std::string_view name, std::span<const std::in
     found->second.name = name;
     found->second.shape.assign(shape.begin(), shape.end());
     found->second.element_bytes = element_bytes;
-    found->second.declared_read_only = !written;
+    if (!written && is_checked()) {
+        Detector::instance().read_only_.emplace_back(found->first, found->first + found->second.bytes);
+    }
 }
 
 void forget_declarations() {
-    Arena& a = arena();
-    const std::lock_guard lock(a.mutex);
-    for (auto& [address, allocation] : a.live) allocation.declared_read_only = false;
+    if (is_checked()) Detector::instance().read_only_.clear();
 }
 
 bool is_live_range(const void* pointer, std::size_t bytes) {
@@ -123,7 +124,7 @@ void* allocate(std::size_t bytes, std::string_view name) {
     {
         const std::lock_guard lock(a.mutex);
         address = simt::take_slot(a, simt::slot_of(bytes));
-        a.live[address] = {address, bytes, std::string(name), {}, 0, false, false};
+        a.live[address] = {address, bytes, std::string(name), {}, 0, false};
     }
     simt::on_allocate(address, bytes);
     return reinterpret_cast<void*>(address);
@@ -133,14 +134,14 @@ void release(void* pointer) noexcept {
     if (pointer == nullptr) return;
     simt::Arena& a = simt::arena();
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
-    std::size_t bytes = 0;
     bool known = false;
     {
         const std::lock_guard lock(a.mutex);
         const auto found = a.live.find(address);
         known = found != a.live.end();
         if (known) {
-            bytes = found->second.bytes;
+            const std::size_t bytes = found->second.bytes;
+            simt::on_release(address, bytes);
             found->second.freed = true;
             a.freed.insert(a.live.extract(found));
             a.quarantine.push_back(address);
@@ -148,11 +149,7 @@ void release(void* pointer) noexcept {
             simt::shrink_quarantine(a, simt::options().parts.quarantine ? simt::kQuarantineBytes : 0);
         }
     }
-    if (known) {
-        simt::on_release(address, bytes);
-    } else {
-        simt::report_invalid_release(address);
-    }
+    if (!known) simt::report_invalid_release(address);
 }
 
 }  // namespace cambium::dev

@@ -18,7 +18,6 @@ struct Allocation {
     std::vector<std::int64_t> shape;  // of the last launch that declared it
     std::size_t element_bytes = 0;
     bool freed = false;
-    bool declared_read_only = false;  // by the launch that runs
 };
 
 // The allocation that holds the address or whose red zone does, living or in quarantine.

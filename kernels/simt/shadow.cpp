@@ -298,6 +298,7 @@ bool Detector::check(std::uintptr_t address, unsigned bytes, Access access, Site
     }
     const bool reads = access == Access::read || access == Access::async_read || access == Access::atomic_read;
     if (!ready && reads && race_free) check_initialised(address, bytes, access, site);
+    if (!reads && !shared && parts.read_only && !read_only_.empty()) check_declared(address, bytes, access, site);
     if (!ready && !reads) std::memset(state_of(address), kReady, bytes);
     return true;
 }

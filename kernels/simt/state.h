@@ -46,6 +46,8 @@ class Detector {
     void begin_operation(std::uint32_t stream, const StreamClock& known, const void* kernel, const char* name,
                          dim3 grid, dim3 block);
     Epoch end_operation();
+    void check_initialised(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
+    void check_declared(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
     void check_copy(std::uintptr_t address, std::size_t bytes, bool write, const char* name);
 
     bool ordered(const Entry& entry, const ThreadClock& thread) const;
@@ -75,6 +77,7 @@ class Detector {
     StreamClock known_streams_;  // of the running operation
     Pool<EntrySet> sets_;
     Pool<SplitCell> splits_;
+    std::vector<std::pair<std::uintptr_t, std::uintptr_t>> read_only_;  // what the launch declared as only read
     std::uintptr_t argument_low_ = 0, argument_high_ = 0;
     bool in_operation_ = false;
     ThreadClock copier_;  // who performs the host's copies
@@ -106,7 +109,6 @@ class Detector {
     void merge(Cell& cell);
     bool check_races(std::uintptr_t address, unsigned bytes, const Actor& actor, Access access, bool shared);
     bool check_bounds(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
-    void check_initialised(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
     bool is_readable_host(std::uintptr_t address, unsigned bytes) const;
     bool check_elsewhere(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
     void report_race(std::uintptr_t address, unsigned bytes, const Actor& actor, Access access,

@@ -74,21 +74,34 @@ void on_timer(int number, siginfo_t*, void* context) {
     worker->abandon();
 }
 
+// What the program had installed before the launch (a test framework has handlers of its own).
+struct Previous {
+    struct sigaction segv, bus, alarm;
+    stack_t stack;
+} previous;
+
 void install_handlers() {
     static const std::unique_ptr<unsigned char[]> stack(new unsigned char[kSignalStack]);
     stack_t alternate{};
     alternate.ss_sp = stack.get();
     alternate.ss_size = kSignalStack;
-    sigaltstack(&alternate, nullptr);
+    sigaltstack(&alternate, &previous.stack);
     struct sigaction crash {};
     crash.sa_sigaction = on_crash;
     crash.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGSEGV, &crash, nullptr);
-    sigaction(SIGBUS, &crash, nullptr);
+    sigaction(SIGSEGV, &crash, &previous.segv);
+    sigaction(SIGBUS, &crash, &previous.bus);
     struct sigaction timer {};
     timer.sa_sigaction = on_timer;
     timer.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigaction(SIGALRM, &timer, nullptr);
+    sigaction(SIGALRM, &timer, &previous.alarm);
+}
+
+void restore_handlers() {
+    sigaction(SIGSEGV, &previous.segv, nullptr);
+    sigaction(SIGBUS, &previous.bus, nullptr);
+    sigaction(SIGALRM, &previous.alarm, nullptr);
+    sigaltstack(&previous.stack, nullptr);
 }
 
 void set_timer(double seconds) {
@@ -102,15 +115,14 @@ void set_timer(double seconds) {
 }  // namespace
 
 Watchdog::Watchdog(double seconds) {
-    static const bool installed = [] {
-        install_handlers();
-        return true;
-    }();
-    (void)installed;
+    install_handlers();
     seen_fiber = nullptr;
     if (seconds > 0) set_timer(seconds);
 }
 
-Watchdog::~Watchdog() { set_timer(0); }
+Watchdog::~Watchdog() {
+    set_timer(0);
+    restore_handlers();
+}
 
 }  // namespace cambium::simt
