@@ -25,7 +25,7 @@ struct Log {
 };
 
 struct Total {
-    std::string kernel, operation;
+    std::string kernel;
     std::uint64_t instructions = 0, cost = 0, ideal = 0;
 };
 
@@ -132,7 +132,7 @@ std::vector<Counter> counters() {
     std::vector<Counter> result;
     for (const auto& [key, total] : totals) {
         result.push_back(
-            {place_of(key.first), total.kernel, total.operation, total.instructions, total.cost, total.ideal});
+            {place_of(key.first), total.kernel, key.second, total.instructions, total.cost, total.ideal});
     }
     std::sort(result.begin(), result.end(), [](const Counter& a, const Counter& b) {
         return std::tie(a.kernel, a.place.file, a.place.line, a.operation) <

@@ -173,7 +173,6 @@ void on_barrier(Worker& w, const Barrier& barrier) {
             learn_too.push_back(warp * kWarp + static_cast<unsigned>(std::countr_zero(rest)));
         }
     }
-    count_instruction(w, "barrier", barrier.site);
     if (barrier.whole) {
         flush_counters(w);
         detector().join_block(w);

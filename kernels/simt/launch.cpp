@@ -202,6 +202,7 @@ void* shared_memory(std::size_t bytes, void (*construct)(void*), dev::Site where
     return block.shared;
 }
 
+void set_workers(int workers) { set_thread_count(workers); }
 std::uint64_t output_digest() { return digest; }
 void reset_output_digest() { digest = 14695981039346656037ull; }
 Statistics statistics() { return totals; }

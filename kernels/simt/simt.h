@@ -111,6 +111,9 @@ struct Options {
 };
 Options& options();
 
+// Threads on which the fast run executes blocks: starts as thread_count() of engine/base/parallel.h.
+void set_workers(int workers);
+
 // Whether this process runs instrumented kernels, hence checks them.
 bool is_checked();
 

@@ -47,7 +47,10 @@ int block_barrier(Reduction reduction, bool predicate, dev::Site where) {
     Block& block = w.block();
     Barrier& barrier = block.barriers[0];
     const SiteId site = site_of(where);
-    if (w.checked()) check_block_barrier(w, barrier, site);
+    if (w.checked()) {
+        count_instruction(w, "barrier", site);
+        check_block_barrier(w, barrier, site);
+    }
     if (barrier.arrived == 0) {
         barrier.site = site;
         barrier.site_thread = fiber.linear;
@@ -72,6 +75,7 @@ void named_barrier(unsigned id, unsigned threads, bool wait, dev::Site where) {
         report_invalid_barrier(id, threads, site);
         w.abandon();
     }
+    if (w.checked()) count_instruction(w, "barrier", site);
     Barrier& barrier = w.block().barriers[id];
     if (barrier.arrived == 0) barrier.expected = threads;
     if (w.checked() && barrier.expected != threads) report_barrier_counts(barrier, id, threads, site);
