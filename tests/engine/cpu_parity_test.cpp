@@ -388,12 +388,12 @@ void run_cases(const std::vector<Case>& cases) {
     using Library = Options::Library;
     const int block = isa() == Isa::v4 ? 16 : 8;  // a backend knows one block size only
     const Way ways[] = {
-        {"f32 nhwc", {}, DType::f32, 0},
+        {"f32 nhwc", {Activations::nhwc}, DType::f32, 0},
         {"f32 blocked", {Activations::blocked}, DType::f32, 0},
-        {"f32 offered nChw8c", {}, DType::f32, 8},
+        {"f32 offered nChw8c", {Activations::nhwc}, DType::f32, 8},
         {"f32 blocked, offered so", {Activations::blocked}, DType::f32, block},
         {"f32 own", {Activations::nhwc, Library::ignored}, DType::f32, 0},
-        {"bf16 nhwc", {}, DType::bf16, 0},
+        {"bf16 nhwc", {Activations::nhwc}, DType::bf16, 0},
         {"bf16 blocked, offered so", {Activations::blocked}, DType::bf16, block},
         {"bf16 own", {Activations::nhwc, Library::ignored}, DType::bf16, 0},
     };

@@ -1,7 +1,5 @@
 // Channel by channel along the last axis. Where c is a whole number of vectors' worth known at compile time (the
 // blocked layouts), the vectors of parameters stay in registers; sums always do, over as many rows as a tile has.
-#include <type_traits>
-
 #include "engine/backends/cpu/kernels.h"
 #include "engine/backends/cpu/simd.h"
 
@@ -9,18 +7,6 @@ namespace cambium::cpu::CAMBIUM_ISA {
 namespace {
 
 using i64 = std::int64_t;
-
-// Calls body with c as a constant where it is that of a blocked layout.
-template <class Body>
-void with_constant(i64 c, Body body) {
-    if (c == 16) {
-        body(std::integral_constant<i64, 16>{});
-    } else if (c == 8) {
-        body(std::integral_constant<i64, 8>{});
-    } else {
-        body(c);
-    }
-}
 
 void add_bias(const float* x, const float* bias, float* y, i64 rows, i64 c) {
     with_constant(c, [=](auto constant) {

@@ -30,7 +30,9 @@ class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(const Options& options) : use_library_(options.library == Options::Library::used) {
         set_thread_count(thread_count());  // tells OpenMP, and so oneDNN, what our own loops use
-        if (options.activations == Options::Activations::blocked && use_library_) block_ = library_.preferred_block();
+        const bool blocked = options.activations == Options::Activations::blocked ||
+                             (options.activations == Options::Activations::fastest && isa() < Isa::v4);
+        if (blocked && use_library_) block_ = library_.preferred_block();
     }
 
     std::string_view name() const override { return "cpu"; }

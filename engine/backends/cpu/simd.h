@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace cambium::cpu::CAMBIUM_ISA {
 
@@ -37,6 +38,18 @@ inline void add_to(double* p, Doubles v) {
     memcpy(&old, p, sizeof old);
     old += v;
     memcpy(p, &old, sizeof old);
+}
+
+// Calls body with c as a constant where it is that of a blocked layout.
+template <class Body>
+void with_constant(std::int64_t c, Body body) {
+    if (c == 16) {
+        body(std::integral_constant<std::int64_t, 16>{});
+    } else if (c == 8) {
+        body(std::integral_constant<std::int64_t, 8>{});
+    } else {
+        body(c);
+    }
 }
 
 }  // namespace cambium::cpu::CAMBIUM_ISA
