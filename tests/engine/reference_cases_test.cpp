@@ -51,7 +51,7 @@ std::set<std::string_view> hold_against_reference(Values values, DType real, con
             const NodeRun found = run_node(*cpu, node, inputs);
             const NodeRun expected = run_node(*reference, reference_node(instance.op, wide), wide);
             for (std::size_t i = 0; i < found.outputs.size(); ++i)
-                CHECK(compare(found.outputs[i], expected.outputs[i], tolerance));
+                CHECK_MESSAGE(compare(found.outputs[i], expected.outputs[i], tolerance), found.provider);
             ran.insert(name_of(instance.op));
         }
     }

@@ -48,7 +48,8 @@ Layout OneDnn::State::layout_of(const MemoryDesc& desc) {
     const dnnl_memory_desc_t& d = desc.data;
     std::string key = fmt::format("oneDNN {}", static_cast<int>(d.data_type));
     for (int i = 0; i < d.ndims; ++i) {
-        key += fmt::format("{}{}/{}", i == 0 ? " " : ",", d.padded_dims[i], d.format_desc.blocking.strides[i]);
+        key += fmt::format("{}{}:{}/{}", i == 0 ? " " : ",", d.dims[i], d.padded_dims[i],
+                           d.format_desc.blocking.strides[i]);
     }
     for (int i = 0; i < d.format_desc.blocking.inner_nblks; ++i) {
         key += fmt::format("{}{}{}", i == 0 ? " " : "", d.format_desc.blocking.inner_blks[i],
