@@ -27,10 +27,19 @@ std::string big_endian(std::uint32_t value) {
     return bytes;
 }
 
+std::string png_chunk(const std::string& type, const std::string& data) {
+    std::uint32_t crc = 0xFFFFFFFF;  // PNG, annex D, bit by bit
+    for (char byte : type + data) {
+        crc ^= static_cast<unsigned char>(byte);
+        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320u : 0u);
+    }
+    return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + big_endian(~crc);
+}
+
 // The signature and header of a PNG image, and an empty data chunk.
 std::string png_header(std::uint32_t width, std::uint32_t height) {
-    return "\x89PNG\r\n\x1A\n" + big_endian(13) + "IHDR" + big_endian(width) + big_endian(height) + "\x08\x02\0\0\0"s +
-           "crc." + big_endian(0) + "IDAT" + "crc.";
+    return "\x89PNG\r\n\x1A\n" + png_chunk("IHDR", big_endian(width) + big_endian(height) + "\x08\x02\0\0\0"s) +
+           png_chunk("IDAT", "");
 }
 
 long peak_kilobytes() {
