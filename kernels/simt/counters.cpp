@@ -105,7 +105,7 @@ void flush_log(SiteId site, const Log& log) {
 }  // namespace
 
 void count_access(Worker&, std::uintptr_t address, unsigned bytes, Access access, SiteId site) {
-    if (!options().count || bytes == 0) return;
+    if (!active_options.count || bytes == 0) return;
     const bool shared = address - kSharedBase < kSharedStride;
     if (!shared && address - kGlobalBase >= kGlobalBytes) return;
     Log& log = logs[key_of(current->warp, site, shared)];
@@ -122,7 +122,7 @@ void flush_counters(Worker&) {
 
 // Called by every lane; a warp-wide instruction is counted once, by its first lane.
 void count_instruction(Worker&, const char* operation, SiteId site, unsigned times) {
-    if (!options().count || current->lane != 0) return;
+    if (!active_options.count || current->lane != 0) return;
     Total& total = totals[{site, operation}];
     if (total.kernel.empty()) total.kernel = kernel_name();
     total.instructions += times;
@@ -131,8 +131,7 @@ void count_instruction(Worker&, const char* operation, SiteId site, unsigned tim
 std::vector<Counter> counters() {
     std::vector<Counter> result;
     for (const auto& [key, total] : totals) {
-        result.push_back(
-            {place_of(key.first), total.kernel, key.second, total.instructions, total.cost, total.ideal});
+        result.push_back({place_of(key.first), total.kernel, key.second, total.instructions, total.cost, total.ideal});
     }
     std::sort(result.begin(), result.end(), [](const Counter& a, const Counter& b) {
         return std::tie(a.kernel, a.place.file, a.place.line, a.operation) <

@@ -57,15 +57,14 @@ void as_operation(dev::Stream& stream, const void* kernel, const char* name, dim
 }
 
 void validate(const Launch& l) {
-    const std::string name = function_name(l.kernel);
     const std::uint64_t threads = std::uint64_t{l.block.x} * l.block.y * l.block.z;
     if (threads == 0 || threads > kMaxThreads) {
-        fail("cannot launch {}: a block of {} x {} x {} threads; a block has 1 to {}", name, l.block.x, l.block.y,
-             l.block.z, kMaxThreads);
+        fail("cannot launch {}: a block of {} x {} x {} threads; a block has 1 to {}", function_name(l.kernel),
+             l.block.x, l.block.y, l.block.z, kMaxThreads);
     }
     if (l.grid.x == 0 || l.grid.y == 0 || l.grid.z == 0 || l.grid.y > 65535 || l.grid.z > 65535) {
-        fail("cannot launch {}: a grid of {} x {} x {} blocks; extents start at 1, y and z end at 65535", name,
-             l.grid.x, l.grid.y, l.grid.z);
+        fail("cannot launch {}: a grid of {} x {} x {} blocks; extents start at 1, y and z end at 65535",
+             function_name(l.kernel), l.grid.x, l.grid.y, l.grid.z);
     }
 }
 
@@ -144,14 +143,17 @@ void check_copied_out(const void* device, std::size_t bytes, const char* name) {
                 .advice = "let the kernel write all of its output, or copy only what it writes"});
 }
 
-// CAMBIUM_SIMT_JSON, CAMBIUM_SIMT_SARIF and CAMBIUM_SIMT_DIGEST name files that are written at the end of the process;
-// CAMBIUM_SIMT_SEED chooses the schedule.
+// CAMBIUM_SIMT_SEED chooses the schedule. CAMBIUM_SIMT_JSON, CAMBIUM_SIMT_SARIF and CAMBIUM_SIMT_DIGEST name files that
+// are written when the process ends: what launches have thrown, and a digest of what was copied to the host.
 struct Environment {
     Environment() {
+        thrown_reports();  // lives longer than this
         if (const char* seed = std::getenv("CAMBIUM_SIMT_SEED")) options().seed = std::strtoull(seed, nullptr, 10);
     }
     ~Environment() {
         if (const char* path = std::getenv("CAMBIUM_SIMT_DIGEST")) std::ofstream(path) << digest << '\n';
+        if (const char* path = std::getenv("CAMBIUM_SIMT_JSON")) std::ofstream(path) << to_json(thrown_reports());
+        if (const char* path = std::getenv("CAMBIUM_SIMT_SARIF")) std::ofstream(path) << to_sarif(thrown_reports());
     }
 } environment;
 

@@ -1,6 +1,8 @@
 // The log of findings, and how they reach the user: thrown by the launch, or gathered by a Collect.
 #include "kernels/simt/report_log.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -12,7 +14,7 @@ namespace {
 
 struct Log {
     std::mutex mutex;
-    std::vector<Report> reports;
+    std::vector<Report> reports, thrown;
     std::map<std::tuple<Kind, SiteId, SiteId>, std::size_t> known;  // index into reports
     bool collecting = false;
 };
@@ -83,6 +85,7 @@ void throw_reports() {
         const std::lock_guard lock(l.mutex);
         if (l.collecting || l.reports.empty()) return;
         for (const Report& report : l.reports) text += to_text(report) + "\n";
+        std::move(l.reports.begin(), l.reports.end(), std::back_inserter(l.thrown));
         l.reports.clear();
         l.known.clear();
     }
@@ -90,10 +93,10 @@ void throw_reports() {
     throw Error(text);
 }
 
-Options& options() {
-    static Options instance;
-    return instance;
-}
+const std::vector<Report>& thrown_reports() { return log().thrown; }
+
+constinit Options active_options;
+Options& options() { return active_options; }
 
 Collect::Collect() {
     Log& l = log();

@@ -26,5 +26,6 @@ std::string kernel_name();                                            // of the 
 
 // Throws what has gathered since the last call, unless a Collect lives.
 void throw_reports();
+const std::vector<Report>& thrown_reports();  // in the life of the process
 
 }  // namespace cambium::simt

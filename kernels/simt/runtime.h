@@ -140,6 +140,9 @@ void perform_all_copies(Fiber& fiber);  // cp.async in flight when its thread en
 bool meet(unsigned mask, const char* operation, bool aligned, void* argument, void (*complete)(void**, unsigned),
           SiteId site);
 
+// What options() returns, for the paths that every access takes.
+extern constinit Options active_options;
+
 // Layout of the address space that kernels may touch. Fixed, so that a region is told by the top bits of an address.
 inline constexpr std::uintptr_t kGlobalBase = 0x200000000000, kGlobalBytes = std::uintptr_t{1} << 34;
 inline constexpr std::uintptr_t kSharedBase = 0x300000000000, kSharedStride = 512 << 10;

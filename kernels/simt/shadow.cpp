@@ -84,7 +84,7 @@ void Detector::record_read(Cell& cell, const Actor& actor, bool shared) {
             return;
         }
     }
-    if (!options().parts.read_sets) {
+    if (!active_options.parts.read_sets) {
         cell.reads[1] = mine;
         return;
     }
@@ -148,14 +148,14 @@ bool Detector::touch_atomic(Cell& cell, const Actor& actor, bool writes, bool sh
         conflict = {cell.reads[1], false, false};
     } else if (writes && (other = conflicting(cell.read_set, actor, shared, false)) != nullptr) {
         conflict = {*other, false, false};
-    } else if (narrow && options().parts.scopes && !shared && conflicts(cell.atomic, actor, shared) &&
+    } else if (narrow && active_options.parts.scopes && !shared && conflicts(cell.atomic, actor, shared) &&
                cell.atomic.epoch < block_start_) {
         conflict = {cell.atomic, true, true};  // both atomic, but one of them only within its block
     } else {
         bad = false;
     }
     const Entry mine{actor.agent, actor.epoch, actor.site | (writes ? 0u : kLoadOnly)};
-    if (!options().parts.atomics_apart) {
+    if (!active_options.parts.atomics_apart) {
         drop_sets(cell);
         cell.write = {};
         cell.reads[0] = cell.reads[1] = {};
@@ -173,7 +173,16 @@ bool Detector::touch_atomic(Cell& cell, const Actor& actor, bool writes, bool sh
     return bad;
 }
 
+// The same thread has done the same since anything it knows has changed, and nobody else came between.
+bool Detector::is_same_again(const Cell& cell, const Actor& actor, Access access) const {
+    if (access == Access::read) return cell.reads[0].agent == actor.agent && cell.reads[0].epoch == actor.epoch;
+    if (access != Access::write) return false;
+    return cell.write.agent == actor.agent && cell.write.epoch == actor.epoch && cell.reads[0].epoch == 0 &&
+           cell.atomic.epoch == 0;
+}
+
 bool Detector::touch(Cell& cell, const Actor& actor, Access access, bool shared, Conflict& conflict) {
+    if (is_same_again(cell, actor, access)) return false;
     switch (access) {
         case Access::read:
         case Access::async_read:
@@ -228,7 +237,7 @@ bool Detector::check_races(std::uintptr_t address, unsigned bytes, const Actor& 
     for (std::uintptr_t word = address & ~std::uintptr_t{3}; word < end; word += 4) {
         Cell& cell = *cell_of(word);
         const bool whole = word >= address && word + 4 <= end;
-        if ((whole && cell.split == 0) || !options().parts.byte_masks) {
+        if ((whole && cell.split == 0) || !active_options.parts.byte_masks) {
             if (touch(cell, actor, access, shared, conflict) && where == 0) where = std::max(word, address);
             continue;
         }
@@ -278,16 +287,22 @@ bool Detector::check(std::uintptr_t address, unsigned bytes, Access access, Site
     ++accesses_;
     if (address - kStackBase < kWorkerStacks) {
         const Fiber& fiber = *current;
-        if (address - fiber.stack_low < kStackBytes || !options().parts.local_memory) return true;
+        if (address - fiber.stack_low < kStackBytes || !active_options.parts.local_memory) return true;
         return check_elsewhere(address, bytes, access, site);
     }
     const bool shared = address - kSharedBase < kSharedStride;
     if (!shared && address - kGlobalBase >= kGlobalBytes) return check_elsewhere(address, bytes, access, site);
     const std::uint8_t* state = state_of(address);
     bool ready = true;  // the common case: every byte exists and has been written
-    for (unsigned i = 0; i < bytes; ++i) ready = ready && state[i] == kReady;
+    if (bytes == 4) {
+        std::uint32_t four;
+        std::memcpy(&four, state, 4);
+        ready = four == kReady * 0x01010101u;
+    } else {
+        for (unsigned i = 0; i < bytes; ++i) ready = ready && state[i] == kReady;
+    }
     if (!ready && !check_bounds(address, bytes, access, site)) return true;
-    const Parts& parts = options().parts;
+    const Parts& parts = active_options.parts;
     bool race_free = true;
     if (parts.races) {
         const ThreadClock& thread = threads_[current->linear];
@@ -304,7 +319,7 @@ bool Detector::check(std::uintptr_t address, unsigned bytes, Access access, Site
 }
 
 void Detector::check_copy(std::uintptr_t address, std::size_t bytes, bool write, const char* name) {
-    if (!options().parts.races || !in_operation_) return;
+    if (!active_options.parts.races || !in_operation_) return;
     const Actor actor{copier_, copier_.id, copier_.epoch, site_of(name, 0)};
     constexpr unsigned kChunk = 1 << 20;
     for (std::size_t done = 0; done < bytes; done += kChunk) {

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -44,9 +45,15 @@ struct CacheLine {
     SiteId id;
 };
 constexpr std::size_t kCacheLines = 8192;
-thread_local CacheLine cache[kCacheLines];
+thread_local CacheLine* cache =
+    nullptr;  // a pointer, so that a module opened later still finds room for its thread data
 
 SiteId lookup(const char* file, std::uintptr_t key, unsigned line) {
+    if (cache == nullptr) {
+        static thread_local std::unique_ptr<CacheLine[]> owned;
+        owned = std::make_unique<CacheLine[]>(kCacheLines);
+        cache = owned.get();
+    }
     CacheLine& entry = cache[(key ^ (key >> 13) ^ (line * 0x9e37u)) % kCacheLines];
     if (entry.key != key || entry.line != line) entry = {key, line, table().intern(file, key, line)};
     return entry.id;

@@ -100,6 +100,7 @@ class Detector {
     const Entry* conflicting(std::uint32_t set, const Actor& actor, bool shared, bool writers_only);
     void add_to_set(std::uint32_t index, const Entry& entry);
     void drop_sets(Cell& cell);
+    bool is_same_again(const Cell& cell, const Actor& actor, Access access) const;
     bool touch(Cell& cell, const Actor& actor, Access access, bool shared, Conflict& conflict);
     bool touch_read(Cell& cell, const Actor& actor, bool shared, Conflict& conflict);
     bool touch_write(Cell& cell, const Actor& actor, bool shared, Conflict& conflict);
