@@ -1,0 +1,341 @@
+// cambium finetune: reads the command line into a Request, plans, says what is going to happen, trains and reports. All
+// that decides the result is in the configuration by then; --resume starts from that.
+#include "tools/finetune/finetune.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <sstream>
+
+#include "data/formats/atomic_file.h"
+#include "engine/base/fail.h"
+#include "engine/base/isa.h"
+#include "engine/base/parallel.h"
+#include "models/nearest.h"
+#include "tools/common/command.h"
+#include "tools/common/device.h"
+#include "tools/common/weights_path.h"
+#include "tools/finetune/console.h"
+#include "tools/finetune/results.h"
+#include "tools/report/report.h"
+#include "tools/training/interrupt.h"
+
+namespace cambium {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+    Request request;
+    std::string out, resume, freeze, train;
+    bool json = false, dry_run = false, skip_unreadable = false;
+    bool no_augment = false, no_balance = false;
+    std::string norms = "auto";
+    std::int64_t seed = 0;
+    std::vector<std::string> given;  // names of the options on the command line
+};
+
+std::string text_of(const fs::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    std::stringstream text;
+    text << stream.rdbuf();
+    return text.str();
+}
+
+// runs/photos-gradual, or with the first free number behind it.
+fs::path default_folder(const Request& request) {
+    std::string name;
+    for (const char c : fs::path(request.data).lexically_normal().filename().string()) {
+        name += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' ? c : '-';
+    }
+    const std::string base = fmt::format("runs/{}-{}", name.empty() ? "data" : name, request.recipe);
+    std::error_code error;
+    for (int number = 1;; ++number) {
+        fs::path folder = number == 1 ? base : fmt::format("{}-{}", base, number);
+        if (!fs::exists(folder, error)) return folder;
+    }
+}
+
+fs::path new_folder(const Options& options) {
+    const fs::path folder = options.out.empty() ? default_folder(options.request) : fs::path(options.out);
+    std::error_code error;
+    if (fs::exists(folder / "config.json", error)) {
+        fail_usage("{} holds a run already; continue it with --resume {}, or take another --out", folder.string(),
+                   folder.string());
+    }
+    fs::create_directories(folder, error);
+    if (error) fail("cannot make the folder {}: {}; take another --out", folder.string(), error.message());
+    return folder;
+}
+
+class Finetune {
+  public:
+    explicit Finetune(const Options& options) : options_(options) {}
+
+    Exit run() { return options_.resume.empty() ? start() : resume(); }
+
+  private:
+    Exit start() {
+        const Request& request = options_.request;
+        const Start start = find_start(request);
+        for (const std::string& note : start.source ? start.source->notes : std::vector<std::string>{}) say(note);
+        const Dataset data = open(request.data, request.seed);
+        Device device = open_device(request.device, request.precision);
+        TrainingConfig config = plan(named(request, device), data, start);
+        console_.choices(config);
+        Estimate expected = estimate(options_for(config, data, start, device, {}));
+        if (!expected.fits()) {
+            config = plan(smaller(request, expected, config, device), data, start);
+            expected = estimate(options_for(config, data, start, device, {}));
+        }
+        console_.estimate(config, expected);
+        if (options_.dry_run) return Exit::done;
+        const fs::path folder = new_folder(options_);
+        say(fmt::format("the run is kept in {}", folder.string()));
+        write_atomically(folder / "config.json", to_json(config));
+        return train(config, data, start, device, folder);
+    }
+
+    // The device by its own name, so that a resumed run does not choose again.
+    static Request named(Request request, const Device& device) {
+        request.device = device.backend->name();
+        request.precision = name_of(device.precision);
+        return request;
+    }
+
+    Request smaller(const Request& request, const Estimate& expected, const TrainingConfig& config,
+                    const Device& device) {
+        const std::string need = fmt::format("a batch of {} needs {} of memory, and {} are available", config.batch,
+                                             bytes_text(expected.bytes), bytes_text(expected.available));
+        if (expected.batch_that_fits < 1) {
+            fail("{}; not even one photo fits: take a smaller --size or --model, or --recipe head", need);
+        }
+        if (request.batch) fail("{}; --batch {} fits", need, expected.batch_that_fits);
+        say(fmt::format("{}: taking {}", need, expected.batch_that_fits));
+        Request less = named(request, device);
+        less.batch = static_cast<int>(expected.batch_that_fits);
+        return less;
+    }
+
+    Dataset open(const std::string& name, std::uint64_t seed) {
+        Dataset data = open_dataset(
+            name, {.seed = seed, .unreadable = options_.skip_unreadable ? Unreadable::skip : Unreadable::refuse});
+        for (const std::string& note : data.notes) say(note);
+        return data;
+    }
+
+    Exit resume() {
+        const fs::path folder = options_.resume;
+        const TrainingConfig config = read_config(folder / "config.json");
+        refuse_conflicts(config);
+        const Checkpoint checkpoint(folder / "state");
+        if (checkpoint.exists() && checkpoint.load().progress.finished) {
+            say(fmt::format("the run in {} is finished; nothing is left to do", folder.string()));
+            if (options_.json) print(text_of(folder / "result.json"));
+            return Exit::done;
+        }
+        set_thread_count(config.threads);
+        if (config.instruction_set != name_of(isa())) {
+            say(fmt::format(
+                "the run began with {} instructions, this machine goes on with {}: results may differ in the "
+                "last bits",
+                config.instruction_set, name_of(isa())));
+        }
+        const Start start = find_start(config);
+        const Dataset data = open(config.data, config.seed);
+        if (list_digest(data) != config.data_digest) {
+            fail("cannot resume {}: {} no longer holds the photos that the run began with", folder.string(),
+                 config.data);
+        }
+        Device device = open_device(config.device, config.precision);
+        return train(config, data, start, device, folder);
+    }
+
+    // Whatever is said beside --resume must be what the run is.
+    void refuse_conflicts(const TrainingConfig& config) const {
+        const Request& r = options_.request;
+        const auto absolute = [](const std::string& path) { return fs::absolute(path).lexically_normal().string(); };
+        const auto same = [&](const std::string& name) {
+            if (name == "DATA") return r.data == config.data || absolute(r.data) == config.data;
+            if (name == "--model") return r.model == config.model;
+            if (name == "--weights") return absolute(weights_path(r.weights).string()) == config.weights;
+            if (name == "--recipe") return r.recipe == config.recipe;
+            return name == "--seed" && r.seed == config.seed;
+        };
+        for (const std::string& name : options_.given) {
+            bool agrees = false;
+            try {
+                agrees = same(name);
+            } catch (const Error&) {  // weights that are nowhere are not those of the run
+            }
+            if (!agrees) {
+                fail_usage(
+                    "--resume continues the run in {} as it was configured, and {} differs from that; leave it out",
+                    options_.resume, name);
+            }
+        }
+    }
+
+    TrainerOptions options_for(const TrainingConfig& config, const Dataset& data, const Start& start, Device& device,
+                               const fs::path& folder) {
+        return {config, data, start, *device.backend, device.precision, folder, cache_folder() / "features", console_};
+    }
+
+    Exit train(const TrainingConfig& config, const Dataset& data, const Start& start, Device& device,
+               const fs::path& folder) {
+        const auto began = std::chrono::steady_clock::now();
+        catch_interrupts();
+        Trainer trainer(options_for(config, data, start, device, folder));
+        if (Checkpoint(folder / "state").exists()) {
+            trainer.resume();
+            const RunState& at = trainer.progress();
+            say(fmt::format("resumed at step {}: epoch {}, batch {}", at.step, at.epoch + 1, at.batch));
+        } else {
+            trainer.start();
+        }
+        try {
+            trainer.train();
+        } catch (const Interrupted&) {
+            console_.say(fmt::format("interrupted after step {}; continue with: cambium finetune --resume {}",
+                                     trainer.progress().step, folder.string()));
+            return Exit::interrupted;
+        }
+        const Outcome outcome = trainer.conclude();
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        const std::string result = result_json({config, data, outcome, trainer.log(), data.notes, seconds});
+        write_atomically(folder / "result.json", result);
+        const ImageSource& measured = outcome.test ? *data.test : *data.validation;
+        write_report(folder, {.picture = [&](std::int64_t index) { return measured.image(index); }});
+        trainer.finish();
+        console_.closing(outcome, config, seconds);
+        say(fmt::format("network: {}   report: {}", (folder / "model.safetensors").string(),
+                        (folder / "report.html").string()));
+        if (options_.json) print(result);
+        return Exit::done;
+    }
+
+    const Options& options_;
+    Console console_;
+};
+
+// Options that may be absent: the command line writes to a plain variable, which is handed on if it was given.
+class Optionals {
+  public:
+    explicit Optionals(CommandLine& line) : line_(line) {}
+
+    void whole(const char* name, std::optional<int>& target, const char* help, std::int64_t least, std::int64_t most) {
+        std::int64_t& value = wholes_.emplace_back(0);
+        line_.option(name, value, help, least, most);
+        hand_on_.push_back([this, name, &target, &value] {
+            if (line_.given(name)) target = static_cast<int>(value);
+        });
+    }
+    void real(const char* name, std::optional<double>& target, const char* help, double least, double most) {
+        double& value = reals_.emplace_back(0);
+        line_.option(name, value, help, least, most);
+        hand_on_.push_back([this, name, &target, &value] {
+            if (line_.given(name)) target = value;
+        });
+    }
+    void hand_on() const {
+        for (const auto& each : hand_on_) each();
+    }
+
+  private:
+    CommandLine& line_;
+    std::deque<std::int64_t> wholes_;
+    std::deque<double> reals_;
+    std::vector<std::function<void()>> hand_on_;
+};
+
+// All options but DATA, for the check against a run that is resumed.
+const std::vector<std::string> option_names = {
+    "--model",           "--weights",  "--recipe",       "--freeze",      "--train",      "--norms",
+    "--epochs",          "--batch",    "--accumulate",   "--lr",          "--optimizer",  "--schedule",
+    "--warmup",          "--momentum", "--weight-decay", "--layer-decay", "--clip",       "--ema",
+    "--label-smoothing", "--dropout",  "--size",         "--no-augment",  "--no-balance", "--patience",
+    "--save-every",      "--seed",     "--device",       "--precision",   "--out",        "--dry-run"};
+
+void add_names(CommandLine& line, Options& o) {
+    Request& r = o.request;
+    line.positional("DATA", r.data, "A folder with one folder a class (or train/ and val/), a CSV, or leaves (default)",
+                    CommandLine::Need::optional);
+    line.option("--model", r.model, "Architecture; by default that of the weights");
+    line.option("--weights", r.weights, "Pretrained weights: a file, a run's folder, or a known name");
+    line.option("--recipe", r.recipe, "head, full, gradual (default) or scratch");
+    line.option("--freeze", o.freeze, "Parameters that stay as they are: patterns such as 'layer1.*,conv1.*'");
+    line.option("--train", o.train, "Train only what matches these patterns");
+    line.option("--norms", o.norms, "Batch norms: auto, frozen or trained");
+    line.option("--optimizer", r.optimizer, "sgd, adam or adamw, in the last phase");
+    line.option("--schedule", r.schedule, "constant, step, cosine (default) or one-cycle");
+    line.flag("--no-augment", o.no_augment, "No random crops and flips");
+    line.flag("--no-balance", o.no_balance, "No remedy where classes differ much in size");
+    line.option("--device", r.device, device_help);
+    line.option("--precision", r.precision, precision_help);
+    line.option("--out", o.out, "Folder of the run; by default one below runs/");
+    line.option("--resume", o.resume, "Continue the run in this folder, as configured");
+    line.flag("--skip-unreadable", o.skip_unreadable, "Leave out photos that cannot be read");
+    line.flag("--dry-run", o.dry_run, "Say what would be done, and what it would take");
+    line.flag("--json", o.json, "Print result.json on standard output");
+}
+
+void add_numbers(CommandLine& line, Optionals& numbers, Options& o) {
+    Request& r = o.request;
+    numbers.whole("--epochs", r.epochs, "Epochs of the recipe's last phase", 1, 1'000'000);
+    numbers.whole("--batch", r.batch, "Photos a step", 1, 65536);
+    numbers.whole("--accumulate", r.accumulate, "Batches summed up for one update", 1, 65536);
+    numbers.real("--lr", r.rate, "Largest learning rate of the last phase", 0, 1e3);
+    numbers.real("--warmup", r.warmup, "Share of the steps in which the rate grows", 0, 1);
+    numbers.real("--momentum", r.momentum, "Of sgd", 0, 0.9999);
+    numbers.real("--weight-decay", r.weight_decay, "Of matrices and filters", 0, 10);
+    numbers.real("--layer-decay", r.layer_decay, "Rate of a layer relative to the one after it, in the last phase", 0,
+                 1);
+    numbers.real("--clip", r.clip, "Largest norm of the gradient", 0, 1e6);
+    numbers.real("--ema", r.average, "Average the weights with this decay, and keep the averages", 0, 0.999999);
+    numbers.real("--label-smoothing", r.label_smoothing, "Share of each label given to all classes", 0, 0.999);
+    numbers.real("--dropout", r.dropout, "Rate, instead of the model's own", 0, 0.999);
+    numbers.whole("--size", r.size, "Image size in pixels; by default that of the weights", 16, 4096);
+    numbers.whole("--patience", r.patience, "End a phase after so many epochs without a better one", 1, 1'000'000);
+    numbers.whole("--save-every", r.save_every, "Steps between checkpoints within an epoch", 1, 1'000'000'000);
+    line.option("--seed", o.seed, "Of everything random", 0, std::numeric_limits<std::int64_t>::max());
+}
+
+void complete(const CommandLine& line, Options& o) {
+    Request& r = o.request;
+    r.freeze = split_patterns(o.freeze);
+    r.train = split_patterns(o.train);
+    r.seed = static_cast<std::uint64_t>(o.seed);
+    if (o.no_augment) r.augment = Request::Augment::off;
+    if (o.no_balance) r.balance = Request::Balance::off;
+    constexpr std::string_view norms[] = {"auto", "frozen", "trained"};
+    const auto found = std::find(std::begin(norms), std::end(norms), o.norms);
+    if (found == std::end(norms)) fail_usage("there is no --norms {}; {}", o.norms, did_you_mean(o.norms, norms));
+    r.norms = static_cast<Request::Norms>(found - std::begin(norms));
+    if (line.given("DATA")) o.given.emplace_back("DATA");
+    for (const std::string& name : option_names) {
+        if (line.given(name)) o.given.push_back(name);
+    }
+}
+
+}  // namespace
+
+int finetune_command(int argc, char** argv) {
+    Options options;
+    CommandLine line("finetune", "Fine-tunes a pretrained network on your own photos.");
+    Optionals numbers(line);
+    add_names(line, options);
+    add_numbers(line, numbers, options);
+    return line.run(argc, argv, [&] {
+        numbers.hand_on();
+        complete(line, options);
+        return Finetune(options).run();
+    });
+}
+
+}  // namespace cambium

@@ -1,0 +1,22 @@
+// result.json: what a run came to, in the fields that tools/report/report.h lists.
+#pragma once
+
+#include <string>
+
+#include "tools/training/estimate.h"
+#include "tools/training/trainer.h"
+
+namespace cambium {
+
+struct RunFacts {
+    const TrainingConfig& config;
+    const Dataset& data;
+    const Outcome& outcome;
+    const std::vector<LogLine>& log;
+    std::vector<std::string> notes;
+    double seconds = 0;  // of this process
+};
+
+std::string result_json(const RunFacts& facts);
+
+}  // namespace cambium
