@@ -29,6 +29,11 @@ struct Frame {
     bool shows(double value) const { return std::isfinite(value) && (!logarithmic || value > 0); }
 };
 
+bool has_values(const Series& series) {
+    return std::any_of(series.points.begin(), series.points.end(),
+                       [](const Point& p) { return std::isfinite(p.value); });
+}
+
 std::vector<double> finite_values(const Chart& chart) {
     std::vector<double> values;
     for (const Series& series : chart.series) {
@@ -159,25 +164,28 @@ std::string reference_line(const Chart& chart, const Frame& frame) {
         left, width - right, y, y, width - right - 4, y - 6, escape(chart.reference_label));
 }
 
+bool has_best(const Chart& chart) { return std::isfinite(chart.best.step) && std::isfinite(chart.best.value); }
+
 std::string best_point(const Chart& chart, const Frame& frame) {
-    if (!frame.shows(chart.best.value) || !std::isfinite(chart.best.step)) return {};
-    const double x = frame.x(chart.best.step), y = frame.y(chart.best.value);
-    const bool below = y < top + 40;
-    const char* anchor = x > 0.7 * width ? "end" : x < 0.3 * width ? "start" : "middle";
-    return fmt::format(
-        "<g class=\"best\"><circle cx=\"{0:.1f}\" cy=\"{1:.1f}\" r=\"6\"/>"
-        "<text x=\"{0:.1f}\" y=\"{2:.1f}\" text-anchor=\"{3}\">{4}</text></g>\n",
-        x, y, below ? y + 24 : y - 13, anchor, escape(chart.best_label));
+    if (!has_best(chart)) return {};
+    return fmt::format("<g class=\"best\"><circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6.5\"/></g>\n",
+                       frame.x(chart.best.step), frame.y(chart.best.value));
 }
 
 std::string legend(const Chart& chart) {
     std::string html = "<p class=\"legend\">";
     for (const Series& series : chart.series) {
-        if (series.points.empty()) continue;
+        if (!has_values(series)) continue;
         html += fmt::format(
             "<span><svg width=\"30\" height=\"12\" viewBox=\"0 0 30 12\" aria-hidden=\"true\"><g class=\"line {}\">"
             "<path d=\"M1 6 L29 6\"/>{}</g></svg> {}</span> ",
             series.style, series.markers ? "<circle cx=\"15\" cy=\"6\" r=\"3.2\"/>" : "", escape(series.label));
+    }
+    if (has_best(chart)) {
+        html += fmt::format(
+            "<span><svg width=\"16\" height=\"16\" viewBox=\"0 0 16 16\" aria-hidden=\"true\"><g class=\"best\">"
+            "<circle cx=\"8\" cy=\"8\" r=\"6\"/></g></svg> {}</span>",
+            escape(chart.best_label));
     }
     return html + "</p>\n";
 }
@@ -204,7 +212,7 @@ std::string line_chart(const Chart& chart) {
     const Frame frame = frame_of(chart, values);
     std::string svg = axes(chart, frame) + phase_marks(chart, frame) + reference_line(chart, frame);
     for (const Series& series : chart.series) {
-        if (!series.points.empty()) svg += polylines(series, frame);
+        if (has_values(series)) svg += polylines(series, frame);
     }
     svg += best_point(chart, frame);
     return fmt::format(

@@ -61,18 +61,23 @@ std::string cell(const Matrix& matrix, std::size_t i, std::size_t j, double row)
                        whole(count));
 }
 
+// A long name is cut off by the style sheet; its tooltip and the table of classes have all of it.
+std::string name_cell(std::string_view scope, std::string_view name) {
+    return fmt::format("<th scope=\"{}\" title=\"{}\"><span>{}</span></th>", scope, escape(name), isolate(name));
+}
+
 std::string table(const RunRecord& run, const Matrix& matrix) {
-    std::string html =
+    std::string html = fmt::format(
+        "<p>Rows: what a photo shows. Columns: what the classifier answered. On the framed diagonal it was right; the "
+        "stronger the colour, the larger the share of the row.</p>\n"
         "<div class=\"scroll\" role=\"region\" aria-label=\"Confusion matrix\" tabindex=\"0\">\n"
-        "<table class=\"confusion\">\n<caption>Rows: what a photo shows. Columns: what the classifier answered. On the "
-        "framed "
-        "diagonal it was right; the stronger the colour, the larger the share of the "
-        "row.</caption>\n<thead><tr><td></td>";
-    for (const std::string& name : run.classes) html += "<th scope=\"col\"><span>" + isolate(name) + "</span></th>";
+        "<table class=\"confusion{}\">\n<thead><tr><td></td>",
+        matrix.n <= 4 ? " few" : "");
+    for (const std::string& name : run.classes) html += name_cell("col", name);
     html += "<th scope=\"col\" class=\"sum\"><span>photos</span></th></tr></thead>\n<tbody>\n";
     for (std::size_t i = 0; i < matrix.n; ++i) {
         const double row = matrix.row(i);
-        html += "<tr><th scope=\"row\">" + isolate(run.classes[i]) + "</th>";
+        html += "<tr>" + name_cell("row", run.classes[i]);
         for (std::size_t j = 0; j < matrix.n; ++j) html += cell(matrix, i, j, row);
         html += fmt::format("<td class=\"sum\">{}</td></tr>\n", whole(row));
     }
@@ -149,9 +154,9 @@ std::string class_rows(const std::vector<ClassResult>& rows, std::size_t begin, 
     std::string html = "<div class=\"scroll\"><table class=\"list classes\">\n<thead><tr><th scope=\"col\">Class</th>";
     if (trained_column) html += "<th scope=\"col\" class=\"n\">Trained on</th>";
     html +=
-        "<th scope=\"col\" class=\"n\">Photos</th><th scope=\"col\" class=\"n\">Found (recall)</th><th scope=\"col\" "
+        "<th scope=\"col\" class=\"n\">Photos</th><th scope=\"col\" class=\"n\">Recall</th><th scope=\"col\" "
         "class=\"n\">"
-        "Right when said (precision)</th><th scope=\"col\" class=\"n\">F1</th></tr></thead>\n<tbody>\n";
+        "Precision</th><th scope=\"col\" class=\"n\">F1</th></tr></thead>\n<tbody>\n";
     for (std::size_t i = begin; i < end; ++i) html += class_row(rows[i], trained_column);
     return html + "</tbody>\n</table></div>\n";
 }

@@ -30,15 +30,14 @@ std::string folded(const std::string& summary, const std::string& html) {
 }
 
 std::string and_parameters(std::string what, double parameters) {
-    if (std::isfinite(parameters)) what += fmt::format(", {}", times(parameters, "parameter"));
+    if (!what.empty() && parameters > 0) what += fmt::format(", {}", times(parameters, "parameter"));
     return escape(what);
 }
 
 std::string phase(const Phase& phase) {
     Facts facts;
     facts.add("Trained", and_parameters(phase.trained.empty() ? phase.train : phase.trained, phase.trained_parameters));
-    const std::string frozen = phase.frozen.empty() ? phase.freeze : phase.frozen;
-    facts.add("Frozen", frozen.empty() ? "nothing" : and_parameters(frozen, phase.frozen_parameters));
+    facts.add("Frozen", and_parameters(phase.frozen.empty() ? phase.freeze : phase.frozen, phase.frozen_parameters));
     if (phase.input == "features") {
         facts.add("Input", "features of the frozen part, computed once and kept: later epochs cost almost nothing");
     }

@@ -17,7 +17,8 @@ class EventWriter {
   public:
     // Opens RUN's event file, or creates it. What an earlier run wrote is kept up to its first event of a step above
     // `last_step` (the step of the state it resumes from) and up to its first damaged record; the rest is cut off. A
-    // new run passes 0 for `last_step` and starts the file anew. Throws Error if the file cannot be read or written.
+    // new run passes 0 for `last_step` and starts the file anew. Events of `last_step` itself stay, so they must be
+    // written before its state is saved. Throws Error if the file cannot be read or written.
     explicit EventWriter(const std::filesystem::path& run, std::int64_t last_step = 0);
 
     // One point of the curve `tag` ("loss/train"). Steps must not decrease. TensorBoard shows NaN as it is.

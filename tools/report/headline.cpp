@@ -38,7 +38,7 @@ std::string provenance(const RunRecord& run) {
 std::string against_baseline(const RunRecord& run, const Interval& interval) {
     if (!std::isfinite(run.majority_baseline)) return {};
     const std::string who = run.majority_class.empty() ? "the most frequent class"
-                                                       : isolate(run.majority_class) + ", the most frequent class";
+                                                       : isolate(run.majority_class) + ", the most frequent class,";
     const char* verdict = interval.low > run.majority_baseline ? "The classifier has clearly learned more than that."
                           : run.top1 > run.majority_baseline
                               ? "With this few photos, that is no clear difference."
@@ -121,11 +121,11 @@ std::string notices(const RunRecord& run) {
     const auto add = [&](const std::string& sentence) { items += "<li>" + sentence + "</li>\n"; };
     if (!run.ended.empty()) add(escape(run.ended));
     if (!run.duplicates.empty()) {
-        add(fmt::format(
-            "{} of the training set also {} in another set, which flatters the figures above; they are named "
-            "under <a href=\"#data\">Data</a>.",
-            times(static_cast<double>(run.duplicates.size()), "photo"),
-            run.duplicates.size() == 1 ? "stands" : "stand"));
+        add(
+            fmt::format("{} of the training set also {} in another set, which flatters the figures above; see "
+                        "<a href=\"#data\">Data</a>.",
+                        times(static_cast<double>(run.duplicates.size()), "photo"),
+                        run.duplicates.size() == 1 ? "stands" : "stand"));
     }
     if (!run.left_out.empty()) {
         add(fmt::format(

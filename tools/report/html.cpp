@@ -55,7 +55,7 @@ std::string whole(double value) {
 }
 
 std::string times(double value, std::string_view what) {
-    const std::string_view ending = value == 1 ? "" : what.ends_with('s') || what.ends_with("ch") ? "es" : "s";
+    const std::string_view ending = value == 1 ? "" : what.ends_with('s') || what.ends_with("tch") ? "es" : "s";
     return fmt::format("{} {}{}", whole(value), what, ending);
 }
 

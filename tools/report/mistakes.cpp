@@ -44,7 +44,7 @@ std::string card(const MistakeResult& mistake, const ReportOptions& options) {
 
 std::string mistakes(const RunRecord& run, const ReportOptions& options) {
     if (run.mistakes.empty()) {
-        if (!(run.count >= 1) || run.top1 < 1) return {};
+        if (!(run.count >= 1) || !(run.top1 >= 1)) return {};
         return section("mistakes", "The most confident mistakes",
                        "<p>There are none: every photo was named right.</p>\n");
     }

@@ -25,13 +25,14 @@ body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.55;
   font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; font-size: 16px; }
 main, footer, nav { max-width: 1120px; margin: 0 auto; padding: 0 20px; }
 main { padding-top: 36px; }
-h1 { font-size: clamp(1.9rem, 5vw, 3.1rem); line-height: 1.1; letter-spacing: -0.02em; margin: 0 0 14px; }
+h1 { font-size: clamp(1.8rem, 5vw, 2.7rem); text-wrap: balance; line-height: 1.1; letter-spacing: -0.02em; margin: 0 0 14px; }
 h2 { font-size: 1.4rem; line-height: 1.25; letter-spacing: -0.01em; margin: 0 0 10px; }
 h3 { font-size: 1rem; margin: 0 0 4px; }
 p { margin: 0 0 12px; max-width: 46rem; }
 a { color: var(--accent); }
 section { margin: 52px 0 0; }
-bdi, td, th, li, h1, p { overflow-wrap: anywhere; }
+h1, p, li, figcaption { overflow-wrap: anywhere; }
+table { overflow-wrap: break-word; }
 code { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", monospace; font-size: 0.88em; }
 .eyebrow { color: var(--accent); font-weight: 600; margin: 0 0 10px; }
 .lead { font-size: 1.2rem; line-height: 1.5; }
@@ -63,7 +64,7 @@ nav a:hover { text-decoration: underline; }
 .chart svg { display: block; width: 100%; height: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 18px; margin: 0 0 6px; font-size: 0.86rem; color: var(--soft); }
 .legend span { display: inline-flex; align-items: center; gap: 6px; }
-.chart .legend svg { width: 30px; height: 12px; }
+.chart .legend svg { width: auto; height: auto; }
 .reading p { font-size: 0.93rem; margin-bottom: 8px; }
 .reading p:last-child { margin-bottom: 0; }
 svg text { font-family: inherit; font-size: 13px; fill: var(--soft); }
@@ -77,7 +78,6 @@ svg text { font-family: inherit; font-size: 13px; fill: var(--soft); }
 .phase text { font-style: italic; }
 .reference line { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 1 4; stroke-linecap: round; }
 .best circle { fill: none; stroke: var(--ink); stroke-width: 2; }
-.best text { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 
 .scroll { overflow-x: auto; margin: 0 0 14px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -93,16 +93,17 @@ caption { text-align: left; color: var(--soft); font-size: 0.88rem; padding-bott
 .classes .bar { display: inline-block; width: 72px; margin-right: 10px; vertical-align: middle; }
 .facts th { font-weight: 600; width: 13rem; min-width: 6.5rem; }
 .confusion { border-collapse: separate; border-spacing: 2px; font-size: 0.88rem; }
-.confusion caption { padding-bottom: 12px; max-width: 44rem; }
 .confusion thead th { vertical-align: bottom; padding: 0 0 6px; font-weight: 600; }
-.confusion thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 11rem; overflow: hidden;
-  display: inline-block; text-align: left; }
-.confusion tbody th { text-align: right; font-weight: 600; padding-right: 8px; max-width: 14rem; min-width: 5rem; }
-.confusion tbody td { min-width: 2.5rem; height: 2.2rem; text-align: center; border-radius: 4px; }
+.confusion thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 12rem; display: inline-block; }
+.confusion th span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.confusion tbody th { padding: 0 8px 0 0; position: sticky; left: 0; background: var(--page); }
+.confusion tbody th span { display: block; max-width: 16rem; text-align: right; font-weight: 600; }
+.confusion tbody td { min-width: 2.5rem; height: 2.3rem; text-align: center; border-radius: 4px; }
 .confusion .hit { background: rgba(var(--right), var(--share, 0)); box-shadow: inset 0 0 0 1.5px rgb(var(--right));
   font-weight: 650; }
 .confusion .miss { background: rgba(var(--wrong), var(--share, 0)); }
 .confusion .none { color: var(--soft); background: var(--fill); }
+.confusion.few tbody td { min-width: 5rem; height: 3.4rem; font-size: 1.05rem; }
 .confusion .sum, .confusion tbody td.sum { color: var(--soft); font-weight: 400; min-width: 3.2rem; }
 .pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 28px; align-items: start; }
 .matrix { margin: 0; }
@@ -112,17 +113,17 @@ caption { text-align: left; color: var(--soft); font-size: 0.88rem; padding-bott
 
 .gallery { list-style: none; margin: 16px 0 0; padding: 0; display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); }
+.gallery li { min-width: 0; }
 .gallery figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden;
   height: 100%; }
 .gallery img, .absent { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; background: var(--fill); }
 .absent { padding: 12px; font-size: 0.8rem; color: var(--soft); overflow: hidden; }
 .gallery figcaption { padding: 9px 11px 11px; font-size: 0.88rem; line-height: 1.4; }
-.gallery figcaption span { overflow-wrap: anywhere; }
 .said, .truth, .path { display: block; }
 .said { color: var(--wrong-ink); font-weight: 600; }
 .truth { color: var(--accent); font-weight: 600; }
 .sure { font-weight: 400; white-space: nowrap; }
-.path { color: var(--soft); font-size: 0.76rem; margin-top: 4px; }
+.path { color: var(--soft); font-size: 0.76rem; margin-top: 4px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px; }
 .phase-card .facts tr:last-child > * { border-bottom: 0; }
 .phase-card .facts th { width: 8rem; }
@@ -143,9 +144,13 @@ footer { color: var(--soft); font-size: 0.86rem; padding-top: 48px; padding-bott
   .chart, .reading, .phase-card { padding: 12px 10px; }
   svg text { font-size: 15.5px; }
   .gallery { grid-template-columns: 1fr 1fr; gap: 10px; }
+  .confusion tbody th span { max-width: 8.5rem; }
   .classes .bar { display: none; }
-  .list, .facts { font-size: 0.88rem; }
-  .list .n { padding-right: 10px; }
+  .list, .facts { font-size: 0.82rem; }
+  .list th, .list td { padding-right: 8px; }
+  .list .n { padding-right: 4px; padding-left: 4px; }
+  .confusion tbody td { min-width: 2.1rem; }
+  .confusion { font-size: 0.82rem; }
   .list tbody th { min-width: 4.5rem; }
   .facts th { width: auto; }
 }
