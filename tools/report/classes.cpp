@@ -142,7 +142,7 @@ std::string class_row(const ClassResult& row, bool trained_column) {
     };
     const double recall = occurs && std::isfinite(row.recall) ? std::clamp(row.recall, 0.0, 1.0) : 0;
     std::string html = fmt::format("<tr><th scope=\"row\">{}</th>", isolate(row.name));
-    if (trained_column) html += fmt::format("<td class=\"n\">{}</td>", whole(row.train_count));
+    if (trained_column) html += fmt::format("<td class=\"n minor\">{}</td>", whole(row.train_count));
     html += fmt::format("<td class=\"n\">{}</td>", whole(row.support));
     html += fmt::format(
         "<td class=\"n\"><span class=\"bar\" aria-hidden=\"true\"><span style=\"width:{:.1f}%\"></span></span>{}</td>",
@@ -152,7 +152,7 @@ std::string class_row(const ClassResult& row, bool trained_column) {
 
 std::string class_rows(const std::vector<ClassResult>& rows, std::size_t begin, std::size_t end, bool trained_column) {
     std::string html = "<div class=\"scroll\"><table class=\"list classes\">\n<thead><tr><th scope=\"col\">Class</th>";
-    if (trained_column) html += "<th scope=\"col\" class=\"n\">Trained on</th>";
+    if (trained_column) html += "<th scope=\"col\" class=\"n minor\">Trained on</th>";
     html +=
         "<th scope=\"col\" class=\"n\">Photos</th><th scope=\"col\" class=\"n\">Recall</th><th scope=\"col\" "
         "class=\"n\">"

@@ -34,10 +34,18 @@ std::string and_parameters(std::string what, double parameters) {
     return escape(what);
 }
 
+// How the configuration says which parameters it means.
+std::string by_pattern(const std::string& patterns) {
+    if (patterns.empty()) return {};
+    return patterns == "*" ? "everything" : "parameters named " + patterns;
+}
+
 std::string phase(const Phase& phase) {
     Facts facts;
-    facts.add("Trained", and_parameters(phase.trained.empty() ? phase.train : phase.trained, phase.trained_parameters));
-    facts.add("Frozen", and_parameters(phase.frozen.empty() ? phase.freeze : phase.frozen, phase.frozen_parameters));
+    facts.add("Trained", and_parameters(phase.trained.empty() ? by_pattern(phase.train) : phase.trained,
+                                        phase.trained_parameters));
+    facts.add("Frozen",
+              and_parameters(phase.frozen.empty() ? by_pattern(phase.freeze) : phase.frozen, phase.frozen_parameters));
     if (phase.input == "features") {
         facts.add("Input", "features of the frozen part, computed once and kept: later epochs cost almost nothing");
     }

@@ -117,29 +117,35 @@ std::string headline(const RunRecord& run) {
 }
 
 std::string notices(const RunRecord& run) {
-    std::string items;
-    const auto add = [&](const std::string& sentence) { items += "<li>" + sentence + "</li>\n"; };
-    if (!run.ended.empty()) add(escape(run.ended));
+    constexpr std::size_t shown = 6;  // the rest is folded away
+    std::vector<std::string> items;
+    const auto count = [](const auto& list) { return static_cast<double>(list.size()); };
+    if (!run.ended.empty()) items.push_back(escape(run.ended));
     if (!run.duplicates.empty()) {
-        add(
-            fmt::format("{} of the training set also {} in another set, which flatters the figures above; see "
-                        "<a href=\"#data\">Data</a>.",
-                        times(static_cast<double>(run.duplicates.size()), "photo"),
-                        run.duplicates.size() == 1 ? "stands" : "stand"));
+        items.push_back(
+            fmt::format("{} of the training set also {} in another set, which flatters the figures above; see <a "
+                        "href=\"#data\">Data</a>.",
+                        times(count(run.duplicates), "photo"), run.duplicates.size() == 1 ? "stands" : "stand"));
     }
     if (!run.left_out.empty()) {
-        add(fmt::format(
-            "{} left out; why is said under <a href=\"#data\">Data</a>.",
-            times(static_cast<double>(run.left_out.size()), "file") + (run.left_out.size() == 1 ? " was" : " were")));
+        items.push_back(fmt::format("{} {} left out; why is said under <a href=\"#data\">Data</a>.",
+                                    times(count(run.left_out), "file"), run.left_out.size() == 1 ? "was" : "were"));
     }
-    for (const std::string& note : run.notes) add(escape(note));
+    for (const std::string& note : run.notes) items.push_back(escape(note));
     if (run.curves.damaged_lines > 0) {
-        add(fmt::format("{} of metrics.jsonl could not be read and {} missing from the curves.",
-                        times(run.curves.damaged_lines, "line"), run.curves.damaged_lines == 1 ? "is" : "are"));
+        items.push_back(fmt::format("{} of metrics.jsonl could not be read and {} missing from the curves.",
+                                    times(run.curves.damaged_lines, "line"),
+                                    run.curves.damaged_lines == 1 ? "is" : "are"));
     }
     if (items.empty()) return {};
-    return "<aside class=\"notices\" aria-label=\"Worth knowing\">\n<h2>Worth knowing</h2>\n<ul>\n" + items +
-           "</ul>\n</aside>\n";
+    std::string first, rest;
+    for (std::size_t i = 0; i < items.size(); ++i) (i < shown ? first : rest) += "<li>" + items[i] + "</li>\n";
+    if (!rest.empty()) {
+        rest =
+            fmt::format("<details><summary>{} more</summary>\n<ul>\n{}</ul>\n</details>\n", items.size() - shown, rest);
+    }
+    return "<aside class=\"notices\" aria-label=\"Worth knowing\">\n<h2>Worth knowing</h2>\n<ul>\n" + first +
+           "</ul>\n" + rest + "</aside>\n";
 }
 
 }  // namespace cambium::report

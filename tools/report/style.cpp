@@ -148,7 +148,9 @@ footer { color: var(--soft); font-size: 0.86rem; padding-top: 48px; padding-bott
   .classes .bar { display: none; }
   .list, .facts { font-size: 0.82rem; }
   .list th, .list td { padding-right: 8px; }
-  .list .n { padding-right: 4px; padding-left: 4px; }
+  .list .n { padding-right: 5px; padding-left: 5px; }
+  .list .minor { display: none; }
+  .list thead th { font-size: 0.74rem; }
   .confusion tbody td { min-width: 2.1rem; }
   .confusion { font-size: 0.82rem; }
   .list tbody th { min-width: 4.5rem; }

@@ -170,6 +170,16 @@ TEST_CASE("a classifier no better than its baseline is called that") {
     CHECK(contains(page_of(run), "no clear difference"));
 }
 
+TEST_CASE("many notes: the first are shown, the others folded away") {
+    test::RunFolder run;
+    Json result = result_of({"ants", "bees"});
+    result["notes"] = std::vector<std::string>(9, "something to know");
+    put(run, config_of({"ants", "bees"}), result);
+    const std::string page = page_of(run);
+    CHECK(count(page, "<li>something to know</li>") == 9);
+    CHECK(contains(page, "<summary>3 more</summary>"));
+}
+
 TEST_CASE("hostile names stay text") {
     test::RunFolder run;
     const std::vector<std::string> classes = {"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>",
