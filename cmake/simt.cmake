@@ -16,6 +16,11 @@
 # cambium::simt answers their calls.
 set(CAMBIUM_SIMT_CHECK_OPTIONS -Og -fsanitize=thread,alignment,bounds,null --param=tsan-distinguish-volatile=1
     -fno-builtin -fno-omit-frame-pointer)
+set(CAMBIUM_SIMT_COMPARE ${CMAKE_CURRENT_LIST_DIR}/simt_compare.cmake)
+set(CAMBIUM_GPU_CUDA_SOURCE ${CMAKE_CURRENT_LIST_DIR}/cuda.cpp)  # beside this file where it is installed
+if(NOT EXISTS ${CAMBIUM_GPU_CUDA_SOURCE})
+    set(CAMBIUM_GPU_CUDA_SOURCE ${CMAKE_CURRENT_LIST_DIR}/../kernels/gpu/cuda.cpp)
+endif()
 set(CAMBIUM_SIMT_WRAP -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset)
 
 function(cambium_simt_kernels target)  # the module `target` of the given sources; further options are passed on
