@@ -1,0 +1,66 @@
+// What both kernels do with a finished sum: bias, activation, residual, rounding to the output's type, store.
+#pragma once
+
+#include "kernels/gemm/gemm.h"
+#include "kernels/gpu.h"
+
+namespace cambium::gemm {
+
+// A launch's sizes and strides, in elements.
+struct Problem {
+    std::int64_t m, n, k;
+    std::int64_t lda, ldb, ldd;
+    int copy_bytes_a, copy_bytes_b;  // 16, 8, 4 or 2: the widest copy to which all rows are aligned
+    int splits;
+    int store_elements;  // 4, 2 or 1: the widest run of elements to which rows of D and of the residual are aligned
+    Output output;
+    Epilogue epilogue;
+};
+
+CAMBIUM_DEVICE float activate(float x, Activation activation) {
+    if (activation == Activation::relu) return x < 0.0f ? 0.0f : x;
+    if (activation == Activation::gelu) return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
+    return x;
+}
+
+CAMBIUM_DEVICE float biased(const Problem& p, float sum, std::int64_t column) {
+    const float x = p.epilogue.bias == nullptr ? sum : sum + p.epilogue.bias[column];
+    return activate(x, p.epilogue.activation);
+}
+
+template <class Out>
+CAMBIUM_DEVICE void store_element(const Problem& p, void* d, std::int64_t row, std::int64_t column, float sum) {
+    float x = biased(p, sum, column);
+    if (p.epilogue.residual != nullptr) {
+        const auto* residual = static_cast<const Out*>(p.epilogue.residual);
+        x += static_cast<float>(residual[row * p.epilogue.residual_stride + column]);
+    }
+    static_cast<Out*>(d)[row * p.ldd + column] = Out(x);
+}
+
+// Columns `column`, `column` + 1, ... of a row (a multiple of Count), as far as they exist: one access where all do and
+// rows are aligned to it.
+template <class Out, int Count>
+CAMBIUM_DEVICE void store_run(const Problem& p, void* d, std::int64_t row, std::int64_t column,
+                              const float (&sums)[Count]) {
+    using Run = dev::Vector<Out, Count>;
+    if (row >= p.m || column >= p.n) return;
+    if (p.store_elements < Count || column + Count > p.n) {
+        for (int i = 0; i < Count; ++i) {
+            if (column + i < p.n) store_element<Out>(p, d, row, column + i, sums[i]);
+        }
+        return;
+    }
+    float x[Count];
+    for (int i = 0; i < Count; ++i) x[i] = biased(p, sums[i], column + i);
+    if (p.epilogue.residual != nullptr) {
+        const auto* residual = static_cast<const Out*>(p.epilogue.residual);
+        const Run r = dev::load_vector<Run>(residual + row * p.epilogue.residual_stride + column);
+        for (int i = 0; i < Count; ++i) x[i] += static_cast<float>(r[i]);
+    }
+    Run run;
+    for (int i = 0; i < Count; ++i) run[i] = Out(x[i]);
+    dev::store_vector(static_cast<Out*>(d) + row * p.ldd + column, run);
+}
+
+}  // namespace cambium::gemm
