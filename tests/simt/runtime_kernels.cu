@@ -1,3 +1,4 @@
+// A reduction, a product on tensor cores and the last-arriver pattern, as kernels usually have them.
 #include "tests/simt/runtime_kernels.h"
 
 #include "kernels/gpu.h"
@@ -91,17 +92,14 @@ __global__ void count_lanes(int limit, int* result) {
     if (threadIdx.x == 0) *result = __popc(ballot);
 }
 
-__global__ void shuffle_lanes(int kind, int argument, int width, int* result) {
-    const int lane = static_cast<int>(threadIdx.x);
-    int value = lane;
-    if (kind == 0) value = __shfl_sync(0xffffffffu, lane, argument, width);
-    if (kind == 1) value = __shfl_up_sync(0xffffffffu, lane, static_cast<unsigned>(argument), width);
-    if (kind == 2) value = __shfl_down_sync(0xffffffffu, lane, static_cast<unsigned>(argument), width);
-    if (kind == 3) value = __shfl_xor_sync(0xffffffffu, lane, argument, width);
-    result[lane] = value;
-}
+__global__ void nothing() {}
 
 }  // namespace
+
+void launch_with(int grid_y, int threads) {
+    dev::Stream stream;
+    dev::launch(nothing, dim3(1, grid_y), dim3(threads), 0, stream);
+}
 
 std::vector<float> block_sums(const std::vector<float>& values, int threads) {
     dev::Stream stream;
@@ -149,15 +147,6 @@ int lanes_below(int limit) {
     int count = 0;
     result.download({&count, 1}, stream);
     return count;
-}
-
-std::vector<int> shuffled(int kind, int argument, int width) {
-    dev::Stream stream;
-    dev::Buffer<int> result(32, "result");
-    dev::launch(shuffle_lanes, dim3(1), dim3(32), 0, stream, kind, argument, width, result.data());
-    std::vector<int> lanes(32);
-    result.download(lanes, stream);
-    return lanes;
 }
 
 }  // namespace cambium::test

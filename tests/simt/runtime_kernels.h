@@ -1,4 +1,4 @@
-// Kernels that exercise the whole of gpu.h once, with host functions that run them.
+// Kernels as they usually are, with host functions that run them.
 #pragma once
 
 #include <vector>
@@ -9,6 +9,6 @@ std::vector<float> block_sums(const std::vector<float>& values, int threads);  /
 std::vector<float> tensor_core_product(const std::vector<float>& a, const std::vector<float>& b, int m, int n, int k);
 float last_arriver_sum(const std::vector<float>& values, int blocks);
 int lanes_below(int limit);
-std::vector<int> shuffled(int kind, int argument, int width);  // what each of 32 lanes receives
+void launch_with(int grid_y, int threads);  // an empty kernel; throws where it cannot be launched
 
 }  // namespace cambium::test

@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "engine/base/error.h"
 #include "kernels/simt/simt.h"
 #include "tests/simt/runtime_kernels.h"
 
@@ -69,4 +70,13 @@ TEST_CASE("a ballot counts the lanes whose predicate holds") {
     CHECK(test::lanes_below(0) == 0);
     CHECK(test::lanes_below(13) == 13);
     CHECK(test::lanes_below(99) == 32);
+}
+
+TEST_CASE("a launch that no GPU could make is refused with a sentence") {
+    CHECK_NOTHROW(test::launch_with(1, 1024));
+    CHECK_THROWS_WITH_AS(test::launch_with(1, 1025), doctest::Contains("1025 x 1 x 1 threads; a block has 1 to 1024"),
+                         Error);
+    CHECK_THROWS_WITH_AS(test::launch_with(1, 0), doctest::Contains("a block has 1 to 1024"), Error);
+    CHECK_THROWS_WITH_AS(test::launch_with(65536, 32), doctest::Contains("y and z end at 65535"), Error);
+    CHECK_THROWS_WITH_AS(test::launch_with(0, 32), doctest::Contains("extents start at 1"), Error);
 }
