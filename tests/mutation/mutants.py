@@ -19,9 +19,11 @@ def copy_tree(into):
 
 def build(tree, target):
     folder = tree / "build"
-    subprocess.run(["cmake", "-S", tree, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"], check=True,
-                   stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", folder, "--target", target], check=True, stdout=subprocess.DEVNULL)
+    for command in (["cmake", "-S", tree, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
+                    ["cmake", "--build", folder, "--target", target]):
+        run = subprocess.run(command, capture_output=True, text=True)
+        if run.returncode != 0:
+            sys.exit(f"the mutated tree does not build:\n{run.stdout}{run.stderr}")
     return next(path for path in folder.rglob(target) if path.is_file() and os.access(path, os.X_OK))
 
 
