@@ -78,22 +78,6 @@ std::string advice(const WeightsFile& weights, const Architecture& chosen) {
     return fmt::format("its tensors fit --model {}", fmt::join(names, " or --model "));
 }
 
-[[noreturn]] void refuse(const WeightsFile& weights, const LoadReport& report, const Architecture& architecture) {
-    std::string what;
-    if (!report.differing.empty()) {
-        const LoadReport::Difference& first = report.differing.front();
-        what = fmt::format("'{}' is {} in the file and {} in the model", first.name, to_string(first.in_file),
-                           to_string(first.in_model));
-        if (report.differing.size() > 1) what += fmt::format(" ({} differ so)", report.differing.size());
-    }
-    if (!report.missing.empty()) {
-        if (!what.empty()) what += "; ";
-        what += fmt::format("the file lacks {}", listed(report.missing));
-    }
-    fail("cannot load {} as {}: {}; {}", weights.path().string(), architecture.name, what,
-         advice(weights, architecture));
-}
-
 void load_counters(const WeightsFile& weights, const Graph& graph, Store& store) {
     for (const std::string& name : counters(graph)) {
         store.declare(counter_entry(name));
@@ -154,10 +138,27 @@ LoadReport match(const WeightsFile& weights, const Graph& graph, const Architect
     return report;
 }
 
+void require_complete(const WeightsFile& weights, const LoadReport& report, const Architecture& architecture) {
+    if (report.complete()) return;
+    std::string what;
+    if (!report.differing.empty()) {
+        const LoadReport::Difference& first = report.differing.front();
+        what = fmt::format("'{}' is {} in the file and {} in the model", first.name, to_string(first.in_file),
+                           to_string(first.in_model));
+        if (report.differing.size() > 1) what += fmt::format(" ({} differ so)", report.differing.size());
+    }
+    if (!report.missing.empty()) {
+        if (!what.empty()) what += "; ";
+        what += fmt::format("the file lacks {}", listed(report.missing));
+    }
+    fail("cannot load {} as {}: {}; {}", weights.path().string(), architecture.name, what,
+         advice(weights, architecture));
+}
+
 LoadReport load_weights(const WeightsFile& weights, const Graph& graph, Store& store, const Architecture& architecture,
                         HeadPolicy head) {
     LoadReport report = match(weights, graph, architecture, head);
-    if (!report.complete()) refuse(weights, report, architecture);
+    require_complete(weights, report, architecture);
     for (const std::string& name : report.matched) store.write_file(name, weights.read(name));
     load_counters(weights, graph, store);
     return report;
@@ -188,15 +189,20 @@ std::vector<WeightsEntry> weights_entries(const Graph& graph, const Store& store
     return entries;
 }
 
-void save_weights(const std::filesystem::path& path, const Graph& graph, const Store& store, const Metadata& metadata) {
-    const std::vector<WeightsEntry> entries = weights_entries(graph, store);
-    const TensorSource read = [&](std::size_t index) { return store.read_file(entries[index].name); };
+void write_weights(const std::filesystem::path& path, std::span<const WeightsEntry> entries, const TensorSource& source,
+                   const Metadata& metadata) {
     const std::string extension = path.extension().string();
     if (extension == ".pt" || extension == ".pth" || extension == ".th") {
-        write_pytorch(path, entries, read, metadata);
+        write_pytorch(path, entries, source, metadata);
     } else {
-        write_safetensors(path, entries, read, metadata);
+        write_safetensors(path, entries, source, metadata);
     }
+}
+
+void save_weights(const std::filesystem::path& path, const Graph& graph, const Store& store, const Metadata& metadata) {
+    const std::vector<WeightsEntry> entries = weights_entries(graph, store);
+    write_weights(
+        path, entries, [&](std::size_t index) { return store.read_file(entries[index].name); }, metadata);
 }
 
 void count_batches(const Graph& graph, Store& store, std::int64_t batches) {

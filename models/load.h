@@ -35,10 +35,13 @@ struct LoadReport {
 LoadReport match(const WeightsFile& weights, const Graph& graph, const Architecture& architecture,
                  HeadPolicy head = HeadPolicy::require);
 
-// Writes every matching tensor into the store, whose entries `graph` has declared (declare_entries); f16, bf16 and f64
-// become the store's reals. Batch counters ("num_batches_tracked") become entries of their own, for save_weights().
 // Throws Error if the report is not complete: it names the first tensors that do not fit and the architecture that
 // would.
+void require_complete(const WeightsFile& weights, const LoadReport& report, const Architecture& architecture);
+
+// Writes every matching tensor into the store, whose entries `graph` has declared (declare_entries); f16, bf16 and f64
+// become the store's reals. Batch counters ("num_batches_tracked") become entries of their own, for save_weights().
+// Throws Error if they do not all fit, as require_complete().
 LoadReport load_weights(const WeightsFile& weights, const Graph& graph, Store& store, const Architecture& architecture,
                         HeadPolicy head = HeadPolicy::require);
 
@@ -50,6 +53,8 @@ std::vector<const Architecture*> fitting_architectures(const WeightsFile& weight
 std::vector<WeightsEntry> weights_entries(const Graph& graph, const Store& store);
 
 // PyTorch zip if the path ends in .pt, .pth or .th, else safetensors.
+void write_weights(const std::filesystem::path& path, std::span<const WeightsEntry> entries, const TensorSource& source,
+                   const Metadata& metadata);
 void save_weights(const std::filesystem::path& path, const Graph& graph, const Store& store, const Metadata& metadata);
 
 // Adds to the batch counter of every norm whose statistics `graph` moves; to be called before saving, with the steps

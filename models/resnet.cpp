@@ -84,12 +84,14 @@ Value cifar_block(Builder& b, const std::string& name, Value x, std::int64_t wid
 void resnet(Builder& b, Value x, const ResNet& config) {
     x = b.convolution("conv1", x, {.channels = 64, .kernel = square(7), .stride = square(2), .padding = square(3)});
     x = b.relu(b.batch_norm("bn1", x, config.epsilon));
+    b.graph().label("maxpool");
     x = max_pool2d(x, {.kernel = square(3), .stride = square(2), .padding = square(1)});
     b.tap("stem", x);
     x = stage(b, x, {.name = "layer1", .width = 64, .blocks = config.blocks[0], .stride = 1}, config);
     x = stage(b, x, {.name = "layer2", .width = 128, .blocks = config.blocks[1], .stride = 2}, config);
     x = stage(b, x, {.name = "layer3", .width = 256, .blocks = config.blocks[2], .stride = 2}, config);
     x = stage(b, x, {.name = "layer4", .width = 512, .blocks = config.blocks[3], .stride = 2}, config);
+    b.graph().label("avgpool");
     b.tap("features", global_avg_pool2d(x));
 }
 
@@ -105,6 +107,7 @@ void resnet_cifar(Builder& b, Value x, int n) {
         }
         b.tap(stage.name, x);
     }
+    b.graph().label("avgpool");
     b.tap("features", global_avg_pool2d(x));
 }
 
@@ -120,6 +123,7 @@ void leafnet(Builder& b, Value x) {
     x = stage(b, x, {.name = "layer1", .width = 16, .blocks = 2, .stride = 1}, config);
     x = stage(b, x, {.name = "layer2", .width = 32, .blocks = 2, .stride = 2}, config);
     x = stage(b, x, {.name = "layer3", .width = 64, .blocks = 2, .stride = 2}, config);
+    b.graph().label("avgpool");
     b.tap("features", global_avg_pool2d(x));
 }
 

@@ -7,7 +7,14 @@
 #include <vector>
 
 #include "models/nearest.h"
+#include "tools/bench/bench.h"
 #include "tools/common/command.h"
+#include "tools/convert/convert.h"
+#include "tools/devices/devices.h"
+#include "tools/evaluate/evaluate.h"
+#include "tools/fetch/fetch.h"
+#include "tools/finetune/finetune.h"
+#include "tools/inspect/inspect.h"
 #include "tools/predict/predict.h"
 
 namespace {
@@ -19,7 +26,14 @@ struct Command {
 };
 
 constexpr Command commands[] = {
+    {"finetune", cambium::finetune_command, "[DATA]            train a pretrained network on your own photos"},
     {"predict", cambium::predict_command, "SOURCE IMAGE...   what photos show"},
+    {"evaluate", cambium::evaluate_command, "SOURCE DATA       accuracy on a folder of labelled photos"},
+    {"inspect", cambium::inspect_command, "FILE              what a weights file holds; --graph MODEL: a network"},
+    {"convert", cambium::convert_command, "IN OUT            weights to safetensors or PyTorch"},
+    {"fetch", cambium::fetch_command, "NAME              published weights; without NAME, a list of them"},
+    {"devices", cambium::devices_command, "                  what can compute here"},
+    {"bench", cambium::bench_command, "step              how fast a training step is"},
 };
 
 std::string usage() {

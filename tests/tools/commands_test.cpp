@@ -1,0 +1,211 @@
+// The commands as a person runs them: results on standard output, sentences on standard error, exit statuses.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/base/philox.h"
+#include "models/load.h"
+#include "models/source.h"
+#include "tests/tools/program.h"
+
+namespace cambium {
+namespace {
+
+using Json = nlohmann::json;
+using test::Outcome;
+
+Outcome cambium(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
+    arguments.insert(arguments.begin(), CAMBIUM_PROGRAM);
+    return test::run_program(arguments, environment);
+}
+
+std::vector<Json> lines(const std::string& text) {
+    std::vector<Json> result;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) result.push_back(Json::parse(line));
+    return result;
+}
+
+void write_photo(const std::filesystem::path& file, std::uint32_t seed) {
+    std::filesystem::create_directories(file.parent_path());
+    RandomStream random(seed, 0);
+    std::ofstream stream(file, std::ios::binary);
+    stream << "P6\n40 36\n255\n";
+    for (int i = 0; i < 40 * 36 * 3; ++i) stream.put(static_cast<char>(random.below(256)));
+}
+
+// A run's folder with an untrained network for ants and bees, and four photos.
+struct Fixture {
+    Fixture() {
+        const Architecture& chosen = architecture("resnet20_cifar");
+        Graph graph;
+        build_network(chosen, image_input(graph, 1, chosen.preprocessing), {.classes = 2});
+        Store store(host_memory());
+        declare_entries(graph, store);
+        std::filesystem::create_directories(scratch.path() / "run");
+        save_weights(weights, graph, store, source_metadata(chosen, {"ants", "bees"}, chosen.preprocessing));
+        for (std::uint32_t i = 0; i < 4; ++i) {
+            write_photo(scratch.path() / "data" / "val" / (i < 2 ? "ants" : "bees") / (std::to_string(i) + ".ppm"), i);
+        }
+    }
+    test::Scratch scratch;
+    std::string weights = scratch / "run/model.safetensors", run = scratch / "run", data = scratch / "data";
+    std::string photo = scratch / "data/val/ants/0.ppm";
+};
+
+}  // namespace
+
+TEST_CASE("without a command, or with a mistyped one, the program says what there is and ends with 2") {
+    const Outcome nothing = cambium({});
+    CHECK(nothing.status == 2);
+    CHECK(nothing.out.empty());
+    CHECK(nothing.error.find("predict") != std::string::npos);
+    const Outcome mistyped = cambium({"evalute"});
+    CHECK(mistyped.status == 2);
+    CHECK(mistyped.error == "cambium: there is no command 'evalute'; did you mean evaluate?\n");
+    const Outcome help = cambium({"--help"});
+    CHECK(help.status == 0);
+    CHECK(help.error.empty());
+}
+
+TEST_CASE("mistyped options are answered with the nearest right one, wrong values with a sentence, both with 2") {
+    const Outcome option = cambium({"predict", "a", "b", "--josn"});
+    CHECK(option.status == 2);
+    CHECK(option.error.find("there is no option --josn; did you mean --json?") != std::string::npos);
+    CHECK(cambium({"predict", "a"}).status == 2);
+    CHECK(cambium({"predict", "a", "b", "--top", "none"}).status == 2);
+    const Outcome device = cambium({"bench", "step", "--device", "cpus"});
+    CHECK(device.status == 2);
+    CHECK(device.error.find("did you mean cpu?") != std::string::npos);
+    CHECK(cambium({"bench", "step", "--precision", "tf32"}).status == 2);
+    CHECK(cambium({"bench", "jump"}).status == 2);
+    CHECK(cambium({"inspect"}).status == 2);
+    CHECK(cambium({"fetch", "resnet51"}).error.find("did you mean resnet50?") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "predict prints one JSON object a photo, in the order given, and nothing else") {
+    const std::string logits = scratch / "logits.safetensors";
+    const Outcome outcome = cambium({"predict", run, data + "/val/bees", photo, "--json", "--logits", logits});
+    INFO(outcome.error);
+    REQUIRE(outcome.status == 0);
+    const std::vector<Json> answers = lines(outcome.out);
+    REQUIRE(answers.size() == 3);
+    CHECK(answers[2].at("image") == photo);
+    const WeightsFile file = WeightsFile::open(logits);
+    REQUIRE(file.find("logits") != nullptr);
+    CHECK(file.find("logits")->spec == TensorSpec{{3, 2}, DType::f32});
+    const Tensor values = file.read("logits");
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Json& top = answers[i].at("top");
+        REQUIRE(top.size() == 2);
+        CHECK(top[0].at("probability").get<double>() + top[1].at("probability").get<double>() == doctest::Approx(1));
+        CHECK(top[0].at("logit").get<double>() >= top[1].at("logit").get<double>());
+        const auto index = top[0].at("index").get<std::size_t>();
+        CHECK(top[0].at("class") == (index == 0 ? "ants" : "bees"));
+        CHECK(top[0].at("logit").get<float>() == values.values<float>()[2 * i + index]);
+    }
+    const Outcome alone = cambium({"predict", weights, photo, "--json", "--top", "1"});
+    CHECK(lines(alone.out).at(0).at("top").at(0).at("index") == answers[2].at("top").at(0).at("index"));
+    CHECK(cambium({"predict", run, data + "/val/*/[0-9].ppm", "--json"}).status == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a photo that cannot be read gets one sentence, the others their answer; the status is 1") {
+    const std::string broken = scratch / "broken.jpg";
+    std::ofstream(broken) << "<html>not a photo</html>";
+    const Outcome outcome = cambium({"predict", run, photo, broken, "--json"});
+    CHECK(outcome.status == 1);
+    CHECK(lines(outcome.out).size() == 1);
+    CHECK(outcome.error.find("broken.jpg") != std::string::npos);
+    CHECK(outcome.error.find("1 of 2 images were not read") != std::string::npos);
+    const Outcome alone = cambium({"predict", run, broken});
+    CHECK(alone.status == 1);
+    CHECK(std::count(alone.error.begin(), alone.error.end(), '\n') == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "evaluate prints one object; a run's own head has no top1_own") {
+    const Outcome outcome = cambium({"evaluate", run, data, "--json"});
+    INFO(outcome.error);
+    REQUIRE(outcome.status == 0);
+    const Json result = Json::parse(outcome.out);
+    CHECK(result.at("count") == 4);
+    CHECK(result.at("per_class").size() == 2);
+    CHECK(result.at("top5") == 1.0);
+    CHECK(result.at("loss").get<double>() > 0);
+    CHECK_FALSE(result.contains("top1_own"));
+    std::filesystem::rename(data + "/val/ants", data + "/val/wasps");
+    const Outcome unknown = cambium({"evaluate", run, data});
+    CHECK(unknown.status == 1);
+    CHECK(unknown.error.find("'wasps'") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "devices agree: the reference in double and the CPU in f32 and bf16") {
+    const auto logit = [&](std::vector<std::string> more) {
+        std::vector<std::string> arguments{"predict", run, photo, "--json"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Outcome outcome = cambium(arguments);
+        REQUIRE_MESSAGE(outcome.status == 0, outcome.error);
+        return lines(outcome.out).at(0).at("top").at(0).at("logit").get<double>();
+    };
+    const double exact = logit({"--device", "reference"});
+    CHECK(logit({}) == doctest::Approx(exact).epsilon(1e-4));
+    CHECK(logit({"--precision", "bf16"}) == doctest::Approx(exact).epsilon(0.1));
+    CHECK(cambium({"predict", run, photo, "--device", "reference", "--precision", "f32"}).status == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the wrong model is refused with the right one's name; what is missing is named") {
+    const Outcome wrong = cambium({"predict", weights, photo, "--model", "resnet18"});
+    CHECK(wrong.status == 2);
+    CHECK(wrong.error.find("holds a resnet20_cifar") != std::string::npos);
+    const Outcome missing = cambium({"predict", scratch / "nothing.pth", photo});
+    CHECK(missing.status == 1);
+    CHECK(missing.error.find("nothing.pth") != std::string::npos);
+    const Outcome unfetched = cambium({"predict", "resnet50", photo}, {"CAMBIUM_CACHE=" + scratch.path().string()});
+    CHECK(unfetched.status == 1);
+    CHECK(unfetched.error.find("cambium fetch resnet50") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "convert goes to PyTorch and back without a change; inspect shows both") {
+    const std::string pth = scratch / "w.pth", back = scratch / "back.safetensors";
+    REQUIRE(cambium({"convert", weights, pth}).status == 0);
+    REQUIRE(cambium({"convert", pth, back}).status == 0);
+    const WeightsFile first = WeightsFile::open(weights), last = WeightsFile::open(back);
+    REQUIRE(first.entries().size() == last.entries().size());
+    CHECK(first.metadata() == last.metadata());
+    for (const WeightsEntry& entry : first.entries()) {
+        const Tensor a = first.read(entry), b = last.read(entry.name);
+        CHECK(std::ranges::equal(a.bytes(), b.bytes()));
+    }
+    const Json shown = Json::parse(cambium({"inspect", pth, "--json"}).out);
+    CHECK(shown.at("format") == "PyTorch zip");
+    CHECK(shown.at("fits").at(0) == "resnet20_cifar");
+    CHECK(shown.at("tensors").size() == first.entries().size());
+    CHECK(cambium({"inspect", weights}).out.find("layer3.2.conv2.weight") != std::string::npos);
+}
+
+TEST_CASE("inspect --graph prints operators, operations and the memory plan, or DOT") {
+    const Outcome text = cambium({"inspect", "--graph", "leafnet", "--training", "--batch", "2"});
+    INFO(text.error);
+    REQUIRE(text.status == 0);
+    for (const char* part : {"layer3.1.conv2", "conv2d", "MFLOP", "the arena", "sgd_update"}) {
+        CHECK_MESSAGE(text.out.find(part) != std::string::npos, part);
+    }
+    const Outcome dot = cambium({"inspect", "--graph", "leafnet", "--dot"});
+    CHECK(dot.out.starts_with("digraph \"leafnet\" {"));
+    CHECK(dot.out.find("conv2d") != std::string::npos);
+}
+
+TEST_CASE("bench step and devices speak JSON") {
+    const Outcome bench =
+        cambium({"bench", "step", "--model", "squeezenet1_1", "--batch", "1", "--steps", "1", "--json"});
+    INFO(bench.error);
+    REQUIRE(bench.status == 0);
+    const Json figures = Json::parse(bench.out);
+    for (const char* field : {"images_per_second", "milliseconds", "peak_memory_mb"}) CHECK(figures.at(field) > 0);
+    const Json devices = Json::parse(cambium({"devices", "--json"}).out);
+    CHECK(devices.at("threads") >= 1);
+    CHECK(devices.at("libraries").contains("oneDNN"));
+}
+
+}  // namespace cambium

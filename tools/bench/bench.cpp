@@ -1,0 +1,117 @@
+// cambium bench step: times forward, loss, backward and the SGD-momentum update of a network for 1000 classes at 224
+// px, on data in memory. The figure is the median of repeated steps, after warm-up; the peak is the whole process's.
+#include "tools/bench/bench.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/fail.h"
+#include "engine/base/parallel.h"
+#include "engine/base/philox.h"
+#include "tools/bench/training_graph.h"
+#include "tools/common/command.h"
+#include "tools/common/device.h"
+#include "tools/common/json_writer.h"
+
+namespace cambium {
+namespace {
+
+struct Options {
+    std::string what, model = "resnet50", device = "auto", precision;
+    std::int64_t batch = 32, steps = 0;
+    double seconds = 10;
+    bool json = false;
+};
+
+constexpr std::int64_t classes = 1000;
+
+double run_once(Program& program) {
+    const auto start = std::chrono::steady_clock::now();
+    program.run();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median_milliseconds(Program& program, const Options& options) {
+    for (int warm_up = 0; warm_up < 2; ++warm_up) run_once(program);
+    std::vector<double> times;
+    double total = 0;
+    const auto least = static_cast<std::size_t>(options.steps > 0 ? options.steps : 3);
+    while (times.size() < least || (options.steps == 0 && total < 1000 * options.seconds)) {
+        times.push_back(run_once(program));
+        total += times.back();
+    }
+    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    return *middle;
+}
+
+void set_data(Program& program, std::int64_t batch, std::int64_t side) {
+    RandomStream random(0, 0);
+    Tensor images({batch, side, side, 3}, DType::u8), labels({batch}, DType::i32);
+    for (std::uint8_t& value : images.values<std::uint8_t>()) value = static_cast<std::uint8_t>(random.below(256));
+    for (std::int32_t& label : labels.values<std::int32_t>()) {
+        label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes)));
+    }
+    program.set("images", images);
+    program.set("labels", labels);
+    program.set("learning_rate", 1e-3);
+}
+
+Exit bench_step(const Options& options) {
+    Device device = open_device(options.device, options.precision);
+    const Architecture& chosen = architecture(options.model);
+    Preprocessing preprocessing = chosen.preprocessing;
+    preprocessing.crop = 224;
+    Graph graph;
+    trace_training_step(graph, chosen, options.batch, classes, preprocessing);
+    Store store(device.backend->memory(), device.real());
+    declare_entries(graph, store);
+    Program program = compile(graph, store, *device.backend, {.precision = device.precision});
+    say_how(program, device);
+    set_data(program, options.batch, preprocessing.crop);
+    const double milliseconds = median_milliseconds(program, options);
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const double peak = static_cast<double>(usage.ru_maxrss) / 1024,
+                 rate = 1000 * static_cast<double>(options.batch) / milliseconds;
+    if (options.json) {
+        JsonWriter json;
+        json.begin_object().field("images_per_second", rate).field("milliseconds", milliseconds);
+        json.field("peak_memory_mb", peak).field("model", options.model).field("batch", options.batch);
+        json.field("precision", name_of(device.precision)).field("device", device.backend->name());
+        json.field("threads", thread_count()).field("gflops", program.flops() / milliseconds * 1e-6).end_object();
+        print(json.text() + "\n");
+    } else {
+        print(
+            fmt::format("{} batch {} {} on {}, {} threads: {:.1f} ms a step, {:.1f} images/s, {:.1f} GFLOP/s, peak "
+                        "memory {:.0f} MB\n",
+                        options.model, options.batch, name_of(device.precision), device.backend->name(), thread_count(),
+                        milliseconds, rate, program.flops() / milliseconds * 1e-6, peak));
+    }
+    return Exit::done;
+}
+
+}  // namespace
+
+int bench_command(int argc, char** argv) {
+    Options options;
+    CommandLine line("bench",
+                     "Times a training step: forward, loss, backward, SGD-momentum update; 1000 classes at 224 px.");
+    line.positional("WHAT", options.what, "step");
+    line.option("--model", options.model, "Architecture");
+    line.option("--batch", options.batch, "Images a step", 1, 65536);
+    line.option("--steps", options.steps, "Steps to time; 0: as many as --seconds hold, at least three", 0, 1'000'000);
+    line.option("--seconds", options.seconds, "How long to time", 0, 1e6);
+    line.flag("--json", options.json, "One JSON object on standard output");
+    line.option("--device", options.device, device_help);
+    line.option("--precision", options.precision, precision_help);
+    return line.run(argc, argv, [&] {
+        if (options.what != "step") fail_usage("there is no benchmark '{}'; there is: step", options.what);
+        return bench_step(options);
+    });
+}
+
+}  // namespace cambium

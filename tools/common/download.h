@@ -1,0 +1,24 @@
+// download: a file from the network that is either whole and right, or not there. It grows as FILE.partial, from where
+// an earlier attempt stopped; its SHA-256 decides whether it becomes FILE.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace cambium {
+
+struct Download {
+    std::string address;       // https, http or file
+    std::filesystem::path to;  // its folder is made where it is missing
+    std::string sha256;        // 64 hexadecimal digits
+    std::int64_t bytes = 0;    // expected size, for the progress; 0: unknown
+};
+
+// `progress` is called with the bytes there are. Throws Error: offline, no such address, a proxy that refuses, a full
+// disk, a file with another SHA-256 (which is then removed), or a build without libcurl; the sentence says what to do.
+void download(const Download& what, const std::function<void(std::int64_t)>& progress);
+
+}  // namespace cambium
