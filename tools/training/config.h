@@ -19,13 +19,14 @@ namespace cambium {
 // What the command line says; nothing where it says nothing.
 struct Request {
     std::string data = "leaves";
-    std::string model, weights;  // empty: what goes with the data
+    std::string model{}, weights{};  // empty: what goes with the data
     std::string recipe = "gradual";
-    std::vector<std::string> freeze, train;
-    std::optional<int> epochs, batch, size, accumulate, patience, save_every;
-    std::optional<double> rate, weight_decay, layer_decay, momentum, label_smoothing, dropout, average, clip, warmup;
-    std::string optimizer, schedule;
-    std::string device = "auto", precision;
+    std::vector<std::string> freeze{}, train{};
+    std::optional<int> epochs{}, batch{}, size{}, accumulate{}, patience{}, save_every{};
+    std::optional<double> rate{}, weight_decay{}, layer_decay{}, momentum{}, label_smoothing{}, dropout{}, average{},
+        clip{}, warmup{};
+    std::string optimizer{}, schedule{};
+    std::string device = "auto", precision{};
     std::uint64_t seed = 0;
     enum class Augment : std::uint8_t { on, off } augment = Augment::on;
     enum class Balance : std::uint8_t { automatic, off } balance = Balance::automatic;
@@ -45,7 +46,7 @@ struct PhaseConfig {
     double momentum = 0.9;  // sgd, Nesterov's
     double weight_decay = 0, layer_decay = 1;
     bool norms_frozen = false;  // batch norms stay as in evaluation
-    Schedule schedule{};          // over the phase's updates
+    Schedule schedule{};        // over the phase's updates
     std::int64_t epochs = 0, batches_per_epoch = 0, updates_per_epoch = 0;
 };
 

@@ -165,11 +165,11 @@ bool Trainer::Impl::phase_is_over() const {
 
 void Trainer::Impl::run_phase() {
     if (phase_is_over()) return;
-    phase_->prepare();
-    const std::unique_ptr<Feed> feed = phase_->feed({progress_.epoch, progress_.batch});
     phase_photos_ = window_photos_ = 0;
     phase_seconds_ = 0;
-    window_began_ = epoch_began_ = Clock::now();
+    window_began_ = epoch_began_ = Clock::now();  // computing features is part of the first epoch
+    phase_->prepare();
+    const std::unique_ptr<Feed> feed = phase_->feed({progress_.epoch, progress_.batch});
     while (!phase_is_over()) {
         run_epoch(*feed);
         end_epoch(*feed);
