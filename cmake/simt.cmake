@@ -1,14 +1,15 @@
 # Checking CUDA kernels on a machine without a GPU. One function, used in this tree and, through find_package(cambium), in
 # anybody's.
 #
-# cambium_simt_test(NAME KERNELS a.cu ... SOURCES test.cpp ... [LINK ...] [LABELS ...])
+# cambium_simt_test(NAME KERNELS a.cu ... SOURCES test.cpp ... [LINK ...] [LABELS ...] [CUDA])
 #
 # builds the kernels three times and runs the test program with each:
 #   NAME             the fast run: the kernels as they are, blocks on several threads
 #   NAME.check       the checked run: instrumented; a race, a stray access or an uninitialised read fails the test
 #   NAME.registers   the checked run again with zeroed registers: output that differs from NAME.check's depends on a register
 #                    that nobody wrote
-# Where nvcc is found the target NAME_cuda (not part of all) is the same program for the GPU, sm_80 and sm_90a.
+# With CUDA, where nvcc is found, the target NAME_cuda (not part of all) is the same program for the GPU, sm_80 and sm_90a; its
+# test program must do without kernels/simt/simt.h.
 # The kernels of each build are a module of their own, so that the linker cannot choose a plain copy of an inline function
 # where an instrumented one is meant.
 
@@ -67,7 +68,7 @@ function(cambium_simt_cuda_program target)
 endfunction()
 
 function(cambium_simt_test name)
-    cmake_parse_arguments(ARG "" "" "KERNELS;SOURCES;LINK;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "CUDA" "" "KERNELS;SOURCES;LINK;LABELS" ${ARGN})
     cambium_simt_kernels(${name}_fast KERNELS ${ARG_KERNELS} LINK ${ARG_LINK})
     cambium_simt_kernels(${name}_check KERNELS ${ARG_KERNELS} LINK ${ARG_LINK} LINK_OPTIONS ${CAMBIUM_SIMT_WRAP}
         OPTIONS ${CAMBIUM_SIMT_CHECK_OPTIONS} -ftrivial-auto-var-init=pattern)
@@ -87,5 +88,7 @@ function(cambium_simt_test name)
     if(ARG_LABELS)
         set_tests_properties(${name} ${name}.check ${name}.registers PROPERTIES LABELS "${ARG_LABELS}")
     endif()
-    cambium_simt_cuda_program(${name}_cuda KERNELS ${ARG_KERNELS} SOURCES ${ARG_SOURCES})
+    if(ARG_CUDA)
+        cambium_simt_cuda_program(${name}_cuda KERNELS ${ARG_KERNELS} SOURCES ${ARG_SOURCES})
+    endif()
 endfunction()

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
@@ -31,6 +32,7 @@ StreamClock host_knows;  // the host's own clock: what it has synchronised with
 std::uint64_t digest = 14695981039346656037ull;
 Statistics totals;
 thread_local const Launch* running = nullptr;
+std::mutex one_at_a_time;  // operations
 
 void join_streams(StreamClock& to, const StreamClock& from) {
     if (to.size() < from.size()) to.resize(from.size(), 0);
@@ -39,9 +41,10 @@ void join_streams(StreamClock& to, const StreamClock& from) {
 
 StreamState& state_of(const dev::Stream& stream) { return *static_cast<StreamState*>(stream.handle()); }
 
-// Wraps one operation of a stream in the clocks; nothing to do in the fast run.
+// Wraps one operation of a stream in the clocks. One at a time, whatever thread of the host asks.
 template <class Body>
 void as_operation(dev::Stream& stream, const void* kernel, const char* name, dim3 grid, dim3 block, Body&& body) {
+    const std::lock_guard lock(one_at_a_time);
     if (!is_checked()) {
         body();
         return;
