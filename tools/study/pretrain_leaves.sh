@@ -6,5 +6,5 @@ set -euo pipefail
 program=$1
 out=${2:-runs/leafnet-pretraining}
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
-"$program" finetune leaves:source --recipe scratch --model leafnet --epochs 30 --seed 0 --out "$out"
+"$program" finetune leaves:source --recipe scratch --model leafnet --out "$out"
 cp "$out/model.safetensors" "$root/data/leaves/leafnet.safetensors"
