@@ -9,7 +9,8 @@ include(GNUInstallDirs)
 # and the reference backend give the same bits on every machine; cambium_isa_sources() turns it on for vectorised kernels,
 # whose results are promised per instruction set only.
 set(CAMBIUM_FLAGS -ffp-contract=off)
-# GCC 12 warns of a restrict violation in "text" + std::string where there is none (GCC bug 105651, fixed in 13).
+# GCC 12 warns of a restrict violation in "text" + std::string where there is none (GCC bug 105651, fixed in 13),
+# and of uninitialised members in temporaries that it has inlined far enough.
 set(CAMBIUM_WARNINGS -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wno-restrict -Wno-maybe-uninitialized -Werror)
 
 add_library(cambium_options INTERFACE)
