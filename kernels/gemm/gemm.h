@@ -55,9 +55,9 @@ struct Gemm {
     std::int64_t lda = 0, ldb = 0, ldd = 0;
     Math math = Math::bf16;
     Output output = Output::f32;
-    Epilogue epilogue;
+    Epilogue epilogue = {};
     Variant variant = Variant::tuned;
-    std::optional<Plan> plan;  // nullopt lets choose_plan() decide; the plain kernel has none
+    std::optional<Plan> plan = std::nullopt;  // nullopt lets choose_plan() decide; the plain kernel has none
 };
 
 // The tuned kernel's one heuristic. It looks at the descriptor only, never at the device, so that results do not change

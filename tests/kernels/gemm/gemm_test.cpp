@@ -27,7 +27,7 @@ std::size_t unequal(const std::vector<float>& found, const Exact& exact, bool lo
     std::size_t count = found.size() == exact.value.size() ? 0 : 1;
     for (std::size_t i = 0; i < std::min(found.size(), exact.value.size()); ++i) {
         const float expected = static_cast<float>(exact.value[i]);
-        count += found[i] == (low ? static_cast<float>(bf16(expected)) : expected) ? 0 : 1;
+        if (found[i] != (low ? static_cast<float>(bf16(expected)) : expected)) ++count;
     }
     return count;
 }

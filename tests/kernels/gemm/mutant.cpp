@@ -94,7 +94,7 @@ int main() {
     Findings findings;
     simt::options().watchdog_seconds = 20;
     simt::options().count = true;
-    for (const std::uint64_t seed : {0, 1, 2}) {
+    for (const std::uint64_t seed : {0u, 1u, 2u}) {
         simt::options().seed = seed;
         for (const Trial& t : kTrials) run_trial(t, findings);
     }
