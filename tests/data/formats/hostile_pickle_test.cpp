@@ -230,7 +230,7 @@ TEST_CASE("deep and endless pickles end in a sentence, not in the stack or in me
 TEST_CASE("a tensor must lie within its storage, and its storage within the file") {
     const TemporaryFolder folder;
     CHECK(error_of_zip(folder, TensorCode{}.pickle()).empty());
-    constexpr std::int64_t huge = INT64_MAX;
+    constexpr std::int64_t huge = INT64_MAX, large = std::int64_t{1} << 59;  // the most elements a Shape accepts
     const std::pair<TensorCode, std::string> cases[] = {
         {{.offset = integer(1)}, "reaches beyond its storage of 4 elements"},
         {{.offset = integer(-1)}, "reaches beyond"},
@@ -238,9 +238,11 @@ TEST_CASE("a tensor must lie within its storage, and its storage within the file
         {{.sizes = {2, 3}}, "reaches beyond"},
         {{.strides = {-2, 1}}, "reaches beyond"},
         {{.strides = {huge, 1}}, "reaches beyond"},
-        {{.sizes = {huge, 1}, .strides = {huge, 1}}, "reaches beyond"},
+        {{.sizes = {large, 1}, .strides = {huge, 1}}, "reaches beyond"},
+        {{.sizes = {huge, 1}, .strides = {huge, 1}}, "overflow"},
         {{.sizes = {huge, huge}, .strides = {0, 0}}, "overflow"},
-        {{.sizes = {huge, 1}, .strides = {0, 0}}, "too often"},
+        {{.sizes = {huge, 1}, .strides = {0, 0}}, "overflow"},
+        {{.sizes = {large, 1}, .strides = {0, 0}}, "too often"},
         {{.sizes = {1 << 20, 1 << 20}, .strides = {0, 0}}, "too often"},
         {{.sizes = {-1, 2}}, "has the extent -1"},
         {{.strides = {1}}, "2 axes but 1 strides"},
