@@ -19,7 +19,7 @@ using namespace cambium::test;
 
 namespace {
 
-constexpr std::uint64_t draws = 12;
+constexpr std::uint64_t draws = 8;
 constexpr std::size_t entries_per_input = 16;
 
 std::string input_name(std::size_t i) { return fmt::format("input{}", i); }

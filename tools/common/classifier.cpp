@@ -13,6 +13,7 @@ namespace cambium {
 Classifier::Classifier(const Source& source, Device& device, std::int64_t batch)
     : batch_(batch),
       classes_(static_cast<std::int64_t>(source.classes.size())),
+      file_(source.weights.path().string()),
       store_(device.backend->memory(), device.real()) {
     if (classes_ == 0) {
         fail("cannot classify with {}: it has no head ({}.weight)", source.weights.path().string(),
@@ -40,6 +41,12 @@ Tensor Classifier::run(const Tensor& images) {
     program_->run();
     const Tensor all = program_->get("logits").converted(DType::f32);
     const auto values = all.values<float>().first(static_cast<std::size_t>(rows * classes_));
+    if (!std::all_of(values.begin(), values.end(), [](float logit) { return std::isfinite(logit); })) {
+        fail(
+            "{} gives logits that are not finite; its weights are damaged, or training had diverged when they were "
+            "saved",
+            file_);
+    }
     return Tensor({rows, classes_}, std::span<const float>(values));
 }
 

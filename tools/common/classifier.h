@@ -21,11 +21,12 @@ class Classifier {
     const std::vector<std::string>& notes() const { return notes_; }  // what loading had to say
     const Program& program() const { return *program_; }
 
-    // u8 [n, side, side, 3] with n <= batch: logits f32 [n, classes].
+    // u8 [n, side, side, 3] with n <= batch: logits f32 [n, classes]. Throws Error if one is not finite.
     Tensor run(const Tensor& images);
 
   private:
     std::int64_t batch_, classes_;
+    std::string file_;
     Store store_;
     std::unique_ptr<Program> program_;
     std::vector<std::string> notes_;

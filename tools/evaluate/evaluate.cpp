@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <set>
 
+#include "data/images/folder.h"
 #include "data/images/loader.h"
 #include "engine/base/fail.h"
 #include "tools/common/classifier.h"
@@ -15,6 +16,7 @@
 #include "tools/common/json_writer.h"
 #include "tools/common/progress.h"
 #include "tools/common/weights_path.h"
+#include "tools/training/dataset.h"
 
 namespace cambium {
 namespace {
@@ -36,11 +38,31 @@ struct Tally {
     double share(std::int64_t right) const { return static_cast<double>(right) / static_cast<double>(count); }
 };
 
+// The photos to measure on, from a folder, a CSV or the built-in sample.
+struct Photos {
+    std::vector<std::string> classes;
+    std::shared_ptr<const ImageSource> source;
+    std::string split;
+    std::vector<LeftOut> left_out{};
+};
+
+Photos open_photos(const std::string& data) {
+    if (is_leaves(data)) {
+        Dataset sample = open_dataset(data);
+        const bool test = sample.test != nullptr;
+        return {std::move(sample.classes), test ? sample.test : sample.validation,
+                test ? "its test set" : "its validation set"};
+    }
+    ImageFolder folder = open_for_evaluation(data);
+    return {std::move(folder.classes), std::make_shared<FileSource>(std::move(folder.test)), folder.split,
+            std::move(folder.left_out)};
+}
+
 // For each of the folder's classes the index of the network's class.
-std::vector<std::int64_t> match_classes(const ImageFolder& folder, const Source& source) {
+std::vector<std::int64_t> match_classes(const Photos& photos, const Source& source) {
     std::vector<std::int64_t> indices;
     std::string unknown;
-    for (const std::string& name : folder.classes) {
+    for (const std::string& name : photos.classes) {
         const auto found = find_class(name, source.classes, source.class_set);
         indices.push_back(found.value_or(-1));
         if (!found) unknown += (unknown.empty() ? "'" : ", '") + name + "'";
@@ -55,16 +77,15 @@ std::vector<std::int64_t> match_classes(const ImageFolder& folder, const Source&
 
 class Evaluation {
   public:
-    Evaluation(const Source& source, const ImageFolder& folder, Classifier& classifier)
-        : source_(source), folder_(folder), classifier_(classifier), indices_(match_classes(folder, source)) {
+    Evaluation(const Source& source, const Photos& photos, Classifier& classifier)
+        : source_(source), photos_(photos), classifier_(classifier), indices_(match_classes(photos, source)) {
         own_.insert(indices_.begin(), indices_.end());
-        tally_.classes.resize(folder.classes.size());
+        tally_.classes.resize(photos.classes.size());
     }
 
     const Tally& run() {
-        Loader loader(std::make_shared<FileSource>(folder_.test),
-                      {.batch = classifier_.batch(), .epochs = 1, .transform = source_.preprocessing});
-        Progress progress("evaluating", static_cast<std::int64_t>(folder_.test.size()), "photos");
+        Loader loader(photos_.source, {.batch = classifier_.batch(), .epochs = 1, .transform = source_.preprocessing});
+        Progress progress("evaluating", photos_.source->size(), "photos");
         while (std::optional<Batch> batch = loader.next()) {
             const Tensor logits = classifier_.run(batch->images);
             const auto classes = static_cast<std::size_t>(classifier_.classes());
@@ -97,43 +118,43 @@ class Evaluation {
     }
 
     const Source& source_;
-    const ImageFolder& folder_;
+    const Photos& photos_;
     Classifier& classifier_;
     std::vector<std::int64_t> indices_;
     std::set<std::int64_t> own_;
     Tally tally_;
 };
 
-std::string as_json(const Tally& tally, const ImageFolder& folder, const Source& source) {
+std::string as_json(const Tally& tally, const Photos& photos, const Source& source) {
     JsonWriter json;
     json.begin_object().field("top1", tally.share(tally.top1)).field("top5", tally.share(tally.top5));
     json.field("loss", tally.loss / static_cast<double>(tally.count)).field("count", tally.count);
     if (source.class_set != ClassSet::none) json.field("top1_own", tally.share(tally.top1_own));
     json.key("per_class").begin_array();
-    for (std::size_t i = 0; i < folder.classes.size(); ++i) {
+    for (std::size_t i = 0; i < photos.classes.size(); ++i) {
         const auto [count, right] = tally.classes[i];
         if (count == 0) continue;
-        json.begin_object().field("class", folder.classes[i]).field("count", count);
+        json.begin_object().field("class", photos.classes[i]).field("count", count);
         json.field("top1", static_cast<double>(right) / static_cast<double>(count)).end_object();
     }
     return json.end_array().end_object().text() + "\n";
 }
 
-std::string as_text(const Tally& tally, const ImageFolder& folder, const Source& source) {
+std::string as_text(const Tally& tally, const Photos& photos, const Source& source) {
     const auto line = [&](std::string_view what, std::int64_t right) {
         return fmt::format("{:<28} {:6.2f} %  ({} of {})\n", what, 100 * tally.share(right), right, tally.count);
     };
     std::string text;
-    for (std::size_t i = 0; i < folder.classes.size(); ++i) {
+    for (std::size_t i = 0; i < photos.classes.size(); ++i) {
         const auto [count, right] = tally.classes[i];
         if (count == 0) continue;
         const double share = 100 * static_cast<double>(right) / static_cast<double>(count);
-        text += fmt::format("  {:<26} {:6.2f} %  ({} of {})\n", folder.classes[i], share, right, count);
+        text += fmt::format("  {:<26} {:6.2f} %  ({} of {})\n", photos.classes[i], share, right, count);
     }
     text += line(fmt::format("top-1 among {} classes", source.classes.size()), tally.top1);
     text += line("top-5", tally.top5);
     if (source.class_set != ClassSet::none) {
-        text += line(fmt::format("top-1 among the folder's {}", folder.classes.size()), tally.top1_own);
+        text += line(fmt::format("top-1 among the folder's {}", photos.classes.size()), tally.top1_own);
     }
     return text + fmt::format("{:<28} {:8.4f}\n", "loss", tally.loss / static_cast<double>(tally.count));
 }
@@ -141,19 +162,19 @@ std::string as_text(const Tally& tally, const ImageFolder& folder, const Source&
 Exit evaluate(const Options& options) {
     Device device = open_device(options.device, options.precision);
     const Source source = open_source(weights_path(options.source), options.model);
-    const ImageFolder folder = open_for_evaluation(options.data);
+    const Photos photos = open_photos(options.data);
     for (const std::string& note : source.notes) say(note);
-    say(fmt::format("evaluating {} photos of {} classes: {} of {}", folder.test.size(), folder.classes.size(),
-                    folder.split, options.data));
-    for (const LeftOut& left_out : folder.left_out) {
+    say(fmt::format("evaluating {} photos of {} classes: {} of {}", photos.source->size(), photos.classes.size(),
+                    photos.split, options.data));
+    for (const LeftOut& left_out : photos.left_out) {
         say(fmt::format("left out: {}: {}", left_out.path.string(), left_out.reason));
     }
-    Classifier classifier(source, device, std::min(options.batch, static_cast<std::int64_t>(folder.test.size())));
+    Classifier classifier(source, device, std::min(options.batch, photos.source->size()));
     for (const std::string& note : classifier.notes()) say(note);
     say_how(classifier.program(), device);
-    Evaluation evaluation(source, folder, classifier);
+    Evaluation evaluation(source, photos, classifier);
     const Tally& tally = evaluation.run();
-    print(options.json ? as_json(tally, folder, source) : as_text(tally, folder, source));
+    print(options.json ? as_json(tally, photos, source) : as_text(tally, photos, source));
     return Exit::done;
 }
 
@@ -165,7 +186,7 @@ int evaluate_command(int argc, char** argv) {
     line.positional("SOURCE", options.source,
                     "A run's folder, a weights file (then --model), or known weights by name");
     line.positional("DATA", options.data,
-                    "A folder with one folder a class, under test/ or val/ if there are any; or a CSV");
+                    "A folder with one folder a class (under test/ or val/ if there are any), a CSV, or leaves");
     line.option("--model", options.model, "Architecture of a weights file that does not say it");
     line.option("--batch", options.batch, "Photos at a time", 1, 4096);
     line.flag("--json", options.json, "One JSON object on standard output");

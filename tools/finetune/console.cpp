@@ -88,8 +88,10 @@ void Console::estimate(const TrainingConfig& config, const Estimate& estimate) {
         const PhaseEstimate& phase = estimate.phases[i];
         const PhaseConfig& c = config.phases[i];
         write(fmt::format("phase {}: {} epochs of {} steps; trains {}, {} of {} parameters; frozen: {}\n", phase.name,
-                          c.epochs, c.updates_per_epoch, summarise(phase.trainable), count_text(phase.trained),
-                          count_text(phase.all), summarise(phase.frozen)));
+                          c.epochs, c.updates_per_epoch, summarise(phase.parameters.trained),
+                          count_text(phase.parameters.trained_count),
+                          count_text(phase.parameters.trained_count + phase.parameters.frozen_count),
+                          summarise(phase.parameters.frozen)));
     }
     write(fmt::format("this will take about {} and {} of memory{}\n", seconds_text(estimate.seconds),
                       bytes_text(estimate.bytes),

@@ -48,6 +48,15 @@ std::string text_of(const fs::path& file) {
     return text.str();
 }
 
+// "Intel(R) Xeon(R) ...", as the kernel has it; empty where it does not say.
+std::string processor() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+    }
+    return {};
+}
+
 // runs/photos-gradual, or with the first free number behind it.
 fs::path default_folder(const Request& request) {
     std::string name;
@@ -208,7 +217,8 @@ class Finetune {
         }
         const Outcome outcome = trainer.conclude();
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-        const std::string result = result_json({config, data, outcome, trainer.log(), data.notes, seconds});
+        const std::string result =
+            result_json({config, data, outcome, trainer.log(), *start.architecture, data.notes, processor(), seconds});
         write_atomically(folder / "result.json", result);
         const ImageSource& measured = outcome.test ? *data.test : *data.validation;
         write_report(folder, {.picture = [&](std::int64_t index) { return measured.image(index); }});
@@ -256,11 +266,12 @@ class Optionals {
 
 // All options but DATA, for the check against a run that is resumed.
 const std::vector<std::string> option_names = {
-    "--model",           "--weights",  "--recipe",       "--freeze",      "--train",      "--norms",
-    "--epochs",          "--batch",    "--accumulate",   "--lr",          "--optimizer",  "--schedule",
-    "--warmup",          "--momentum", "--weight-decay", "--layer-decay", "--clip",       "--ema",
-    "--label-smoothing", "--dropout",  "--size",         "--no-augment",  "--no-balance", "--patience",
-    "--save-every",      "--seed",     "--device",       "--precision",   "--out",        "--dry-run"};
+    "--model",           "--weights",    "--recipe",       "--freeze",      "--train",      "--norms",
+    "--epochs",          "--batch",      "--accumulate",   "--lr",          "--optimizer",  "--schedule",
+    "--warmup",          "--momentum",   "--weight-decay", "--layer-decay", "--clip",       "--ema",
+    "--label-smoothing", "--dropout",    "--size",         "--jitter",      "--erase",      "--mixup",
+    "--cutmix",          "--no-augment", "--no-balance",   "--patience",    "--save-every", "--seed",
+    "--device",          "--precision",  "--out",          "--dry-run"};
 
 void add_names(CommandLine& line, Options& o) {
     Request& r = o.request;
@@ -300,6 +311,10 @@ void add_numbers(CommandLine& line, Optionals& numbers, Options& o) {
     numbers.real("--ema", r.average, "Average the weights with this decay, and keep the averages", 0, 0.999999);
     numbers.real("--label-smoothing", r.label_smoothing, "Share of each label given to all classes", 0, 0.999);
     numbers.real("--dropout", r.dropout, "Rate, instead of the model's own", 0, 0.999);
+    numbers.real("--jitter", r.jitter, "Strength of random changes of brightness, contrast, saturation and hue", 0, 1);
+    numbers.real("--erase", r.erase, "Probability of erasing a part of a photo", 0, 1);
+    numbers.real("--mixup", r.mixup, "Alpha of mixing photos by weight", 0, 100);
+    numbers.real("--cutmix", r.cutmix, "Alpha of mixing photos by pasting", 0, 100);
     numbers.whole("--size", r.size, "Image size in pixels; by default that of the weights", 16, 4096);
     numbers.whole("--patience", r.patience, "End a phase after so many epochs without a better one", 1, 1'000'000);
     numbers.whole("--save-every", r.save_every, "Steps between checkpoints within an epoch", 1, 1'000'000'000);

@@ -3,8 +3,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cmath>
+#include <ctime>
 #include <nlohmann/json.hpp>
+
+#include "tools/training/step_graphs.h"
 
 namespace cambium {
 namespace {
@@ -72,12 +74,27 @@ Json phases(const RunFacts& facts) {
             ++epochs;
             seconds += line.epoch_seconds.value_or(0);
         }
+        const PhaseGraphs::Parameters parameters = PhaseGraphs(facts.config, phase, facts.architecture).parameters();
         rows.push_back({{"name", phase.name},
                         {"epochs", epochs},
                         {"steps", epochs * phase.updates_per_epoch},
+                        {"trained", summarise(parameters.trained)},
+                        {"frozen", summarise(parameters.frozen)},
+                        {"trained_parameters", parameters.trained_count},
+                        {"frozen_parameters", parameters.frozen_count},
                         {"time", {{"seconds", seconds}}}});
     }
     return rows;
+}
+
+// Seconds since 1970 as "2026-11-25T01:23:45Z".
+std::string iso_text(double clock) {
+    const auto seconds = static_cast<std::time_t>(clock);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
 }
 
 Json times(const RunFacts& facts) {
@@ -92,7 +109,9 @@ Json times(const RunFacts& facts) {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     const double n = std::max(1.0, static_cast<double>(count));
-    return {{"seconds", facts.seconds},
+    return {{"started", facts.log.empty() ? "" : iso_text(facts.log.front().clock)},
+            {"finished", facts.log.empty() ? "" : iso_text(facts.log.back().clock)},
+            {"seconds", facts.seconds},
             {"images_per_second", rate / n},
             {"wait_share", wait / n},
             {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) / 1024}};
@@ -152,6 +171,7 @@ std::string result_json(const RunFacts& facts) {
     json["notes"] = facts.notes;
     json["machine"] = {{"device", facts.config.device},
                        {"precision", facts.config.precision},
+                       {"cpu", facts.cpu},
                        {"instruction_set", facts.config.instruction_set},
                        {"threads", facts.config.threads}};
     json["time"] = times(facts);

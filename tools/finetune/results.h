@@ -13,7 +13,9 @@ struct RunFacts {
     const Dataset& data;
     const Outcome& outcome;
     const std::vector<LogLine>& log;
+    const Architecture& architecture;
     std::vector<std::string> notes;
+    std::string cpu;     // the processor's name
     double seconds = 0;  // of this process
 };
 

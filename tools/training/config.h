@@ -25,6 +25,7 @@ struct Request {
     std::optional<int> epochs{}, batch{}, size{}, accumulate{}, patience{}, save_every{};
     std::optional<double> rate{}, weight_decay{}, layer_decay{}, momentum{}, label_smoothing{}, dropout{}, average{},
         clip{}, warmup{};
+    std::optional<double> jitter{}, erase{}, mixup{}, cutmix{};
     std::string optimizer{}, schedule{};
     std::string device = "auto", precision{};
     std::uint64_t seed = 0;

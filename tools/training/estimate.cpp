@@ -23,7 +23,8 @@ double timed(const std::function<void()>& work) {
 // A batch without photos: black images or zero features, all of class 0.
 FeedBatch empty_batch(const TrainingConfig& config, std::int64_t rows, const Shape* feature) {
     const std::int64_t side = config.preprocessing.crop;
-    FeedBatch batch{Tensor({rows, side, side, 3}, DType::u8), Tensor({rows}, DType::i32)};
+    FeedBatch batch{Tensor({rows, side, side, 3}, DType::u8), Tensor({rows}, DType::i32),
+                    Tensor({rows, static_cast<std::int64_t>(config.classes.size())}, DType::f32)};
     if (feature != nullptr) {
         std::vector<std::int64_t> extents = {rows};
         extents.insert(extents.end(), feature->extents().begin(), feature->extents().end());
@@ -40,8 +41,7 @@ class Estimator {
         Store store(options_.backend.memory(), options_.precision == Precision::f64 ? DType::f64 : DType::f32);
         declare_entries(PhaseGraphs(config_, phase, *options_.start.architecture).features(1), store);
         PhaseRun run(options_, phase, store);
-        PhaseEstimate result{.name = phase.name};
-        count_parameters(run, store, result);
+        PhaseEstimate result{.name = phase.name, .parameters = run.graphs().parameters()};
         std::size_t arena = 0;
         result.seconds = phase.input == PhaseConfig::Input::features ? features(run, arena) : images(run, arena);
         const double photos =
@@ -66,19 +66,6 @@ class Estimator {
     }
 
   private:
-    void count_parameters(PhaseRun& run, const Store& store, PhaseEstimate& result) const {
-        result.trainable = run.graphs().trainable();
-        for (const std::string& name : store.names()) {
-            const Store::Entry& entry = store.entry(name);
-            if (entry.spec.role != Role::parameter) continue;
-            const bool trained =
-                std::find(result.trainable.begin(), result.trainable.end(), name) != result.trainable.end();
-            result.all += entry.spec.spec.shape.count();
-            if (trained) result.trained += entry.spec.spec.shape.count();
-            if (!trained) result.frozen.push_back(name);
-        }
-    }
-
     double images(PhaseRun& run, std::size_t& arena) const {
         const FeedBatch batch = empty_batch(config_, config_.batch, nullptr);
         const double step = timed([&] { run.micro_batch(batch, {}); });

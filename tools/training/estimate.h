@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "tools/training/step_graphs.h"
 #include "tools/training/trainer.h"
 
 namespace cambium {
 
 struct PhaseEstimate {
     std::string name;
-    std::vector<std::string> trainable{}, frozen{};  // parameters, in the order of the forward pass
-    std::int64_t trained = 0, all = 0;           // numbers in them
+    PhaseGraphs::Parameters parameters{};
     double seconds = 0;
     std::size_t bytes = 0;  // parameters, optimizer state, everything alive in a step, and waiting photos
 };

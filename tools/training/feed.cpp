@@ -25,7 +25,9 @@ LoaderOptions options_of(const TrainingConfig& config) {
 class ImageFeed final : public Feed {
   public:
     ImageFeed(std::shared_ptr<const ImageSource> source, const TrainingConfig& config, LoaderPosition at)
-        : loader_(std::move(source), options_of(config), at) {
+        : loader_(std::move(source), options_of(config), at),
+          classes_(static_cast<int>(config.classes.size())),
+          mixes_(config.augmentation.mixup > 0 || config.augmentation.cutmix > 0) {
         const Preprocessing& p = config.preprocessing;
         for (std::size_t c = 0; c < 3; ++c) {  // erasing writes what normalisation turns into zero
             const std::size_t channel = p.order == ChannelOrder::rgb ? c : 2 - c;
@@ -36,8 +38,9 @@ class ImageFeed final : public Feed {
     FeedBatch next() override {
         std::optional<Batch> batch = loader_.next();
         if (!batch) fail("the loader ended, which an endless one must not");
-        FeedBatch result{std::move(batch->images), std::move(batch->labels), batch->ends_epoch};
+        FeedBatch result{std::move(batch->images), std::move(batch->labels), {}, batch->ends_epoch};
         if (!batch->augmentation.empty()) {
+            if (mixes_) result.targets = mixed_labels(result.labels, batch->augmentation, classes_);
             result.values = augmented(result.values, batch->augmentation, fill_, DType::u8);
         }
         return result;
@@ -47,6 +50,8 @@ class ImageFeed final : public Feed {
 
   private:
     Loader loader_;
+    int classes_;
+    bool mixes_;
     std::array<float, 3> fill_{};
 };
 

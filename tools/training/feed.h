@@ -11,8 +11,9 @@
 namespace cambium {
 
 struct FeedBatch {
-    Tensor values;  // u8 [n, side, side, 3] or f32 [n, ...]
-    Tensor labels;  // i32 [n]
+    Tensor values;     // u8 [n, side, side, 3] or f32 [n, ...]
+    Tensor labels;     // i32 [n]
+    Tensor targets{};  // f32 [n, classes] where photos are mixed
     bool ends_epoch = false;
     std::int64_t rows() const { return labels.count(); }
 };

@@ -95,6 +95,19 @@ Program& PhaseRun::feature_program() {
     return *feature_program_;
 }
 
+std::string PhaseRun::operators() {
+    std::string text;
+    const auto list = [&](std::string_view title, const Program& program) {
+        text += fmt::format("{}\n", title);
+        for (const Program::Line& line : program.summary()) {
+            text += fmt::format("  {:4} {:32} {:5} {}\n", line.count, line.op, line.dtype, line.provider);
+        }
+    };
+    if (graphs_.from_features()) list("features", feature_program());
+    list("training step", train_program(options_.config.batch));
+    return text;
+}
+
 void PhaseRun::prepare() {
     if (!graphs_.from_features()) return;
     features_of(options_.data.train);
@@ -128,6 +141,7 @@ void PhaseRun::micro_batch(const FeedBatch& batch, const Scalars& scalars) {
     Program& program = train_program(batch.rows());
     program.set(graphs_.from_features() ? features_input : images_input, batch.values);
     program.set(labels_input, batch.labels);
+    if (graphs_.mixes()) program.set(targets_input, batch.targets);
     set(program, learning_rate_input, scalars.learning_rate);
     set(program, average_rate_input, scalars.average_rate);
     set(program, dropout_step_input, static_cast<double>(scalars.dropout_step));

@@ -45,8 +45,8 @@ class PhaseRun {
 
     Program& train_program(std::int64_t batch);
     Program& feature_program();
-    std::size_t derived_and_arena() const { return store_.arena_bytes() + store_.derived_bytes(); }
-    const FeatureReport* feature_report() const { return cache_ ? &cache_->report() : nullptr; }
+    // What computes in this phase: a line for each operator, dtype and provider, with their number.
+    std::string operators();
 
   private:
     Program compiled(const Graph& graph);

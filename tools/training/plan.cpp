@@ -96,8 +96,17 @@ class Planner {
                    start_.source ? "the network was pretrained at this size" : "it is the architecture's usual size");
         }
         config_.augment = request_.augment == Request::Augment::on;
-        config_.augmentation =
-            Augmentation{.size = config_.preprocessing.crop, .interpolation = config_.preprocessing.interpolation};
+        const double jitter = request_.jitter.value_or(0);
+        config_.augmentation = Augmentation{.size = config_.preprocessing.crop,
+                                            .interpolation = config_.preprocessing.interpolation,
+                                            .brightness = jitter,
+                                            .contrast = jitter,
+                                            .saturation = jitter,
+                                            .hue = jitter / 4,
+                                            .erase = request_.erase.value_or(0),
+                                            .mixup = request_.mixup.value_or(0),
+                                            .cutmix = request_.cutmix.value_or(0)};
+        require_valid(config_.augmentation);
     }
 
     void choose_batch() {
@@ -222,7 +231,7 @@ class Planner {
             if (spec.role == Role::parameter) names.push_back(name);
         }
         require_effective(phase.selection, names);
-        const std::vector<std::string> trainable = graphs.trainable();
+        const std::vector<std::string> trainable = graphs.parameters().trained;
         if (trainable.empty()) fail_usage("--train, --freeze and --norms leave no parameter to train");
         const bool head_only = std::all_of(trainable.begin(), trainable.end(), [&](const std::string& name) {
             return in_head(*start_.architecture, name);

@@ -48,15 +48,6 @@ std::string layer_of(const std::string& name) {
     return name.substr(0, name.rfind('.'));
 }
 
-std::vector<std::string> trainable_in_order(const Graph& graph) {
-    std::vector<std::string> names;
-    for (const Node& node : graph.nodes()) {
-        const auto* read = std::get_if<ops::Read>(&node.op);
-        if (read != nullptr && graph.entries().at(read->entry).trainable) names.push_back(read->entry);
-    }
-    return names;
-}
-
 // The class weights are part of the configuration, hence constants of the graph: one row of fills, side by side.
 Value class_weights(Graph& graph, const std::vector<double>& weights) {
     std::vector<Value> parts;
@@ -101,7 +92,7 @@ PhaseGraphs::Built PhaseGraphs::build(Graph& graph, std::int64_t batch, const Sh
 }
 
 Value PhaseGraphs::update(Graph& graph, std::span<const ParameterGradient> gradients, const Loss& loss) const {
-    const std::map<std::string, double> factors = layer_rate_factors(trainable(), phase.layer_decay);
+    const std::map<std::string, double> factors = layer_rate_factors(parameters().trained, phase.layer_decay);
     const ParameterTable table = [&](const EntrySpec& parameter) {
         ParameterOptions options = decay_matrices(phase.weight_decay)(parameter);
         options.rate_factor = factors.at(parameter.name);
@@ -126,10 +117,11 @@ Graph PhaseGraphs::train(std::int64_t batch, const Shape& feature) const {
     const Built built = build(graph, batch, feature, Mode::training);
     graph.label("loss");
     const ops::SoftmaxCrossEntropy attributes{.label_smoothing = config.label_smoothing};
+    const Value targets = mixes() ? graph.input(targets_input, {batch, classes()}, DType::f32) : labels;
     const Loss loss =
         config.class_weights.empty()
-            ? softmax_cross_entropy(built.logits, labels, attributes)
-            : softmax_cross_entropy(built.logits, labels, class_weights(graph, config.class_weights), attributes);
+            ? softmax_cross_entropy(built.logits, targets, attributes)
+            : softmax_cross_entropy(built.logits, targets, class_weights(graph, config.class_weights), attributes);
     const std::vector<ParameterGradient> gradients = parameter_gradients(loss.sum);
     if (config.accumulate > 1) {
         accumulate(graph, gradients, loss);
@@ -176,10 +168,22 @@ Shape PhaseGraphs::feature_shape() const {
     return Shape(shape.extents().subspan(1));
 }
 
-std::vector<std::string> PhaseGraphs::trainable() const {
+PhaseGraphs::Parameters PhaseGraphs::parameters() const {
     Graph graph;
-    build(graph, config.batch, from_features() ? feature_shape() : Shape{}, Mode::training);
-    return trainable_in_order(graph);
+    build_network(architecture, image_input(graph, 1, config.preprocessing), {.classes = classes()});
+    Parameters result;
+    for (const Node& node : graph.nodes()) {
+        const auto* read = std::get_if<ops::Read>(&node.op);
+        if (read == nullptr || graph.entries().at(read->entry).role != Role::parameter) continue;
+        const bool trained = trains(read->entry);
+        (trained ? result.trained : result.frozen).push_back(read->entry);
+        (trained ? result.trained_count : result.frozen_count) += read->spec.shape.count();
+    }
+    return result;
+}
+
+bool PhaseGraphs::mixes() const {
+    return !from_features() && config.augment && (config.augmentation.mixup > 0 || config.augmentation.cutmix > 0);
 }
 
 std::map<std::string, double> layer_rate_factors(const std::vector<std::string>& parameters, double decay) {

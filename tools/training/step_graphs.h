@@ -26,8 +26,9 @@ class PhaseGraphs {
     bool from_features() const { return phase.input == PhaseConfig::Input::features; }
     std::int64_t classes() const { return static_cast<std::int64_t>(config.classes.size()); }
 
-    // Inputs: "images" u8 [batch, side, side, 3] or "features" f32 [batch, ...]; "labels" i32 [batch]; scalars
-    // "learning_rate", "dropout_step" and, with averages, "average_rate". With accumulation the update is apply()'s.
+    // Inputs: "images" u8 [batch, side, side, 3] or "features" f32 [batch, ...]; "labels" i32 [batch], and where photos
+    // are mixed the loss's own "targets" f32 [batch, classes]; scalars "learning_rate", "dropout_step" and, with
+    // averages, "average_rate". With accumulation the update is apply()'s.
     Graph train(std::int64_t batch, const Shape& feature) const;
     Graph apply() const;  // with accumulation only
     // Output "logits" [batch, classes]; inputs as above, without labels and scalars.
@@ -36,8 +37,13 @@ class PhaseGraphs {
 
     // Shape of one sample's features.
     Shape feature_shape() const;
-    // Names of everything that trains, in the order of the forward pass.
-    std::vector<std::string> trainable() const;
+    // All parameters of the network, in the order of the forward pass.
+    struct Parameters {
+        std::vector<std::string> trained{}, frozen{};
+        std::int64_t trained_count = 0, frozen_count = 0;  // scalars in them
+    };
+    Parameters parameters() const;
+    bool mixes() const;  // mixup or cutmix: labels are shares of classes
 
   private:
     struct Built;
@@ -66,6 +72,7 @@ bool leaves_single_values(const Graph& train, std::int64_t batch, std::int64_t r
 inline constexpr const char* images_input = "images";
 inline constexpr const char* features_input = "features";
 inline constexpr const char* labels_input = "labels";
+inline constexpr const char* targets_input = "targets";
 inline constexpr const char* dropout_step_input = "dropout_step";
 
 }  // namespace cambium

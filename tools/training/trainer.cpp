@@ -169,6 +169,7 @@ void Trainer::Impl::run_phase() {
     phase_seconds_ = 0;
     window_began_ = epoch_began_ = Clock::now();  // computing features is part of the first epoch
     phase_->prepare();
+    write_atomically(options_.folder / fmt::format("operators-{}.txt", phase_config().name), phase_->operators());
     const std::unique_ptr<Feed> feed = phase_->feed({progress_.epoch, progress_.batch});
     while (!phase_is_over()) {
         run_epoch(*feed);
