@@ -28,7 +28,7 @@ def build(tree, target):
 
 
 def passes(program, mutant):
-    environment = {**os.environ, "CAMBIUM_MUTANT": mutant}
+    environment = {**os.environ, "CAMBIUM_MUTANT": mutant, "OMP_NUM_THREADS": "1"}  # the operands are tiny
     run = subprocess.run([program, "--abort-after=1"], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
     return run.returncode == 0
 

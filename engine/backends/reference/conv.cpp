@@ -63,6 +63,9 @@ void add_scaled(double* y, double factor, const double* x, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) y[i] += factor * x[i];
 }
 
+// How many rows or filters, of so many multiply-adds each, are worth a thread.
+std::int64_t grain(std::int64_t multiply_adds) { return 1 + 65536 / std::max<std::int64_t>(1, multiply_adds); }
+
 void convolve_row(const Extents& e, const double* x, const double* w, double* y, std::int64_t n, std::int64_t p) {
     for (std::int64_t q = 0; q < e.Q; ++q) {
         double* sums = y + e.result(n, p, q);
@@ -128,7 +131,7 @@ void filter_gradient_of(const Extents& e, const double* x, const double* dy, dou
 void run(const ops::Conv2d& op, const Operands& operands) {
     const Extents e(op, operands.shape(0), operands.shape(1), operands.outputs[0].shape);
     const std::vector<double> w = channels_last(operands.in(1), e);
-    parallel_for(e.N * e.P, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(e.N * e.P, grain(e.Q * e.K * e.R * e.S * e.group_C), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i)
             convolve_row(e, operands.in(0), w.data(), operands.out(), i / e.P, i % e.P);
     });
@@ -136,7 +139,7 @@ void run(const ops::Conv2d& op, const Operands& operands) {
 
 void run(const ops::Conv2dInputGradient& op, const Operands& operands) {
     const Extents e(op.conv, op.input, operands.shape(1), operands.shape(0));
-    parallel_for(e.N * e.H, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(e.N * e.H, grain(e.W * e.K * e.R * e.S * e.group_C), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i)
             input_gradient_row(e, operands.in(0), operands.in(1), operands.out(), i / e.H, i % e.H);
     });
@@ -144,7 +147,7 @@ void run(const ops::Conv2dInputGradient& op, const Operands& operands) {
 
 void run(const ops::Conv2dFilterGradient& op, const Operands& operands) {
     const Extents e(op.conv, operands.shape(0), op.filter, operands.shape(1));
-    parallel_for(e.K, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(e.K, grain(e.N * e.P * e.Q * e.R * e.S * e.group_C), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t k = begin; k < end; ++k)
             filter_gradient_of(e, operands.in(0), operands.in(1), operands.out(), k);
     });

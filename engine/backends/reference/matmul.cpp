@@ -23,7 +23,7 @@ void run(const ops::MatMul& op, const Operands& operands) {
             }
         }
     };
-    parallel_for(M, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(M, 1 + 65536 / std::max<std::int64_t>(1, N * K), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t m = begin; m < end; ++m) row_of_result(m, operands.out() + m * N);
     });
 }
