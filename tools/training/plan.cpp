@@ -172,11 +172,10 @@ class Planner {
     double choose_rate(const RecipePhase& phase, bool last, OptimizerKind optimizer) {
         if (last && request_.rate) return *request_.rate;
         const double share = static_cast<double>(config_.batch * config_.accumulate) / reference_batch;
-        const bool sgd = optimizer == OptimizerKind::sgd;
-        const double rate = phase.rate * (sgd ? share : std::sqrt(share));
+        const double rate = phase.rate * std::sqrt(share);
         choice(fmt::format("rate ({})", phase.name), fmt::format("{:.3g}", rate),
-               fmt::format("{:.3g} at {} photos a step for {}, scaled by {} of their number", phase.rate,
-                           reference_batch, name_of(optimizer), sgd ? "the share" : "the square root of the share"));
+               fmt::format("the recipe's {:.3g} for {} at {} photos a step, scaled by the square root of their number",
+                           phase.rate, name_of(optimizer), reference_batch));
         return rate;
     }
 

@@ -27,7 +27,7 @@ struct RecipePhase {
     double warmup = 0;        // share of the phase's steps
     // Epochs: a fixed number, or (0) as many as `budget` floating-point operations pay for, within [least, most].
     int epochs = 0;
-    int least = 5, most = 20;
+    int least = 5, most = 60;
 };
 
 struct Recipe {
