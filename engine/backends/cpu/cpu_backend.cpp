@@ -7,6 +7,7 @@
 #include "engine/backends/cpu/onednn.h"
 #include "engine/backends/cpu/prepare.h"
 #include "engine/backends/cpu/support.h"
+#include "engine/backends/rules.h"
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
 

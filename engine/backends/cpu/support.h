@@ -10,8 +10,5 @@ namespace cambium::cpu {
 
 // Nothing if the table has the node, else what it lacks.
 std::optional<std::string> missing_from_table(const NodeSpec& node);
-std::string operator_name(const NodeSpec& node);
-// "f32, f32 -> f32", for messages.
-std::string dtypes_of(const NodeSpec& node);
 
 }  // namespace cambium::cpu
