@@ -67,16 +67,12 @@ function(cambium_simt_cuda_program target)
     add_dependencies(cuda_programs ${target})
 endfunction()
 
-function(cambium_simt_test name)
-    cmake_parse_arguments(ARG "CUDA" "" "KERNELS;SOURCES;LINK;LABELS" ${ARGN})
-    cambium_simt_kernels(${name}_fast KERNELS ${ARG_KERNELS} LINK ${ARG_LINK})
-    cambium_simt_kernels(${name}_check KERNELS ${ARG_KERNELS} LINK ${ARG_LINK} LINK_OPTIONS ${CAMBIUM_SIMT_WRAP}
-        OPTIONS ${CAMBIUM_SIMT_CHECK_OPTIONS} -ftrivial-auto-var-init=pattern)
-    cambium_simt_kernels(${name}_check_zero KERNELS ${ARG_KERNELS} LINK ${ARG_LINK} LINK_OPTIONS ${CAMBIUM_SIMT_WRAP}
-        OPTIONS ${CAMBIUM_SIMT_CHECK_OPTIONS} -ftrivial-auto-var-init=zero)
+# The three programs and tests of NAME, linked with the modules MODULES_fast, MODULES_check and MODULES_check_zero.
+function(cambium_simt_programs name)
+    cmake_parse_arguments(ARG "" "MODULES" "SOURCES;LINK;LABELS" ${ARGN})
     foreach(build fast check check_zero)
         add_executable(test_${name}_${build} ${ARG_SOURCES})
-        target_link_libraries(test_${name}_${build} PRIVATE ${name}_${build} ${ARG_LINK})
+        target_link_libraries(test_${name}_${build} PRIVATE ${ARG_MODULES}_${build} ${ARG_LINK})
     endforeach()
     set(digest ${CMAKE_CURRENT_BINARY_DIR}/${name}.digest)
     add_test(NAME ${name} COMMAND test_${name}_fast)
@@ -88,6 +84,16 @@ function(cambium_simt_test name)
     if(ARG_LABELS)
         set_tests_properties(${name} ${name}.check ${name}.registers PROPERTIES LABELS "${ARG_LABELS}")
     endif()
+endfunction()
+
+function(cambium_simt_test name)
+    cmake_parse_arguments(ARG "CUDA" "" "KERNELS;SOURCES;LINK;LABELS" ${ARGN})
+    cambium_simt_kernels(${name}_fast KERNELS ${ARG_KERNELS} LINK ${ARG_LINK})
+    cambium_simt_kernels(${name}_check KERNELS ${ARG_KERNELS} LINK ${ARG_LINK} LINK_OPTIONS ${CAMBIUM_SIMT_WRAP}
+        OPTIONS ${CAMBIUM_SIMT_CHECK_OPTIONS} -ftrivial-auto-var-init=pattern)
+    cambium_simt_kernels(${name}_check_zero KERNELS ${ARG_KERNELS} LINK ${ARG_LINK} LINK_OPTIONS ${CAMBIUM_SIMT_WRAP}
+        OPTIONS ${CAMBIUM_SIMT_CHECK_OPTIONS} -ftrivial-auto-var-init=zero)
+    cambium_simt_programs(${name} MODULES ${name} SOURCES ${ARG_SOURCES} LINK ${ARG_LINK} LABELS ${ARG_LABELS})
     if(ARG_CUDA)
         cambium_simt_cuda_program(${name}_cuda KERNELS ${ARG_KERNELS} SOURCES ${ARG_SOURCES})
     endif()

@@ -67,6 +67,8 @@ class Backend {
     virtual ~Backend() = default;
     virtual std::string_view name() const = 0;
     virtual Memory& memory() = 0;
+    // Whether every value and workspace gets memory of its own, never reused, so that a checker sees where each ends.
+    virtual bool keeps_values_apart() const { return false; }
     // Nothing if the node can run as specified, else what is missing, in words ("no bf16 average pooling").
     virtual std::optional<std::string> unsupported(const NodeSpec& node) const = 0;
     // Throws Error naming backend, operator, dtype and what is missing if the node is unsupported.

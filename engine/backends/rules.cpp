@@ -34,6 +34,8 @@ class Matcher {
         switch (kind) {
             case 'f':
                 return dtype == DType::f32;
+            case 'b':
+                return dtype == DType::bf16;
             case 'i':
                 return dtype == DType::i32;
             case 'u':

@@ -13,7 +13,7 @@ namespace cambium {
 
 enum class Epilogues : std::uint8_t { none, any };
 
-// Operands: f f32, r f32 or bf16, a the same but equal in the whole node, i i32, u u8, l i32 or f32 (labels), x
+// Operands: f f32, b bf16, r f32 or bf16, a the same but equal in the whole node, i i32, u u8, l i32 or f32 (labels), x
 // anything but equal in the whole node; ? may be absent, + once or more.
 struct Rule {
     std::string_view op, inputs, outputs;

@@ -30,8 +30,12 @@ class Compiler {
         drop_unread_derived();
         find_lives();
         assign_in_place();
-        share_memory();
-        plan();
+        if (state_.backend.keeps_values_apart()) {
+            spread();
+        } else {
+            share_memory();
+            plan();
+        }
     }
 
   private:
@@ -295,6 +299,20 @@ class Compiler {
                     if (other.root == output) other.root = target;
                 }
             }
+        });
+    }
+
+    // Memory of its own for every value and workspace: a checker then knows where each ends and whether it was written.
+    void spread() {
+        Memory& memory = state_.store.memory();
+        for (std::size_t i = 0; i < state_.slots.size(); ++i) {
+            Slot& s = state_.slots[i];
+            if (s.kind != Slot::Kind::arena || s.root != static_cast<int>(i) || s.first < 0) continue;
+            s.buffer = Buffer(memory, s.spec.bytes());
+            state_.sum_of_values += s.spec.bytes();
+        }
+        for_each_step([&](Step& step, int) {
+            if (step.executable->workspace_bytes > 0) step.workspace = Buffer(memory, step.executable->workspace_bytes);
         });
     }
 

@@ -26,7 +26,7 @@ struct Slot {
     int first = -1, last = -1;  // steps between which it lives, both included
     int root = -1;              // the slot whose memory it shares: its own index, unless it overwrites another
     std::size_t offset = 0;     // arena
-    Buffer buffer{};            // external
+    Buffer buffer{};            // external; arena where the backend keeps values apart
 };
 
 struct Step {
@@ -37,6 +37,7 @@ struct Step {
     double flops = 0;
     std::set<std::string> sources{};  // derived steps: the entries everything here was computed from
     std::vector<int> needs{};         // derived steps: indices of the derived steps it reads
+    Buffer workspace{};               // where the backend keeps values apart
 };
 
 struct Program::State {

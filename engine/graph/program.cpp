@@ -24,7 +24,7 @@ void* Program::State::address(int slot, void* arena) const {
         case Slot::Kind::none:
             return nullptr;
         case Slot::Kind::arena:
-            return static_cast<std::byte*>(arena) + s.offset;
+            return s.buffer.data() != nullptr ? s.buffer.data() : static_cast<std::byte*>(arena) + s.offset;
         case Slot::Kind::entry:
             return store.entry(s.key).buffer.data();
         case Slot::Kind::derived:
@@ -41,7 +41,9 @@ void Program::State::bind(void* arena) {
             std::vector<void*> in, out;
             for (const int slot : step.inputs) in.push_back(address(slot, arena));
             for (const int slot : step.outputs) out.push_back(address(slot, arena));
-            step.executable->bind(in, out, static_cast<std::byte*>(arena) + step.workspace_offset);
+            void* workspace = step.workspace.data();
+            if (workspace == nullptr) workspace = static_cast<std::byte*>(arena) + step.workspace_offset;
+            step.executable->bind(in, out, workspace);
         }
     }
     bound_arena = arena;

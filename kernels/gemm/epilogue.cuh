@@ -1,4 +1,5 @@
-// What both kernels do with a finished sum: bias, activation, residual, rounding to the output's type, store.
+// What both kernels do with a finished sum: scale, bias, activation, residual, last activation, rounding to the
+// output's type, store.
 #pragma once
 
 #include "kernels/gemm/gemm.h"
@@ -23,19 +24,22 @@ CAMBIUM_DEVICE float activate(float x, Activation activation) {
     return x;
 }
 
-CAMBIUM_DEVICE float biased(const Problem& p, float sum, std::int64_t column) {
-    const float x = p.epilogue.bias == nullptr ? sum : sum + p.epilogue.bias[column];
+// All of the epilogue that comes before the residual.
+CAMBIUM_DEVICE float before_residual(const Problem& p, float sum, std::int64_t column) {
+    float x = sum;
+    if (p.epilogue.scale != nullptr) x *= p.epilogue.scale[column];
+    if (p.epilogue.bias != nullptr) x += p.epilogue.bias[column];
     return activate(x, p.epilogue.activation);
 }
 
 template <class Out>
 CAMBIUM_DEVICE void store_element(const Problem& p, void* d, std::int64_t row, std::int64_t column, float sum) {
-    float x = biased(p, sum, column);
+    float x = before_residual(p, sum, column);
     if (p.epilogue.residual != nullptr) {
         const auto* residual = static_cast<const Out*>(p.epilogue.residual);
         x += static_cast<float>(residual[row * p.epilogue.residual_stride + column]);
     }
-    static_cast<Out*>(d)[row * p.ldd + column] = Out(x);
+    static_cast<Out*>(d)[row * p.ldd + column] = Out(activate(x, p.epilogue.last_activation));
 }
 
 // Columns `column`, `column` + 1, ... of a row (a multiple of Count), as far as they exist: one access where all do and
@@ -52,14 +56,14 @@ CAMBIUM_DEVICE void store_run(const Problem& p, void* d, std::int64_t row, std::
         return;
     }
     float x[Count];
-    for (int i = 0; i < Count; ++i) x[i] = biased(p, sums[i], column + i);
+    for (int i = 0; i < Count; ++i) x[i] = before_residual(p, sums[i], column + i);
     if (p.epilogue.residual != nullptr) {
         const auto* residual = static_cast<const Out*>(p.epilogue.residual);
         const Run r = dev::load_vector<Run>(residual + row * p.epilogue.residual_stride + column);
         for (int i = 0; i < Count; ++i) x[i] += static_cast<float>(r[i]);
     }
     Run run;
-    for (int i = 0; i < Count; ++i) run[i] = Out(x[i]);
+    for (int i = 0; i < Count; ++i) run[i] = Out(activate(x[i], p.epilogue.last_activation));
     dev::store_vector(static_cast<Out*>(d) + row * p.ldd + column, run);
 }
 

@@ -70,7 +70,7 @@ Problem checked_problem(const Gemm& g, const void* a, const void* b, const void*
     require(d != nullptr, g, "D is null");
     const std::int64_t in = operand_bytes(g), out = output_bytes(g);
     require(is_aligned(a, in) && is_aligned(b, in) && is_aligned(d, out) && is_aligned(g.epilogue.residual, out) &&
-                is_aligned(g.epilogue.bias, 4),
+                is_aligned(g.epilogue.bias, 4) && is_aligned(g.epilogue.scale, 4),
             g, "an operand is not aligned to its element type");
     p.copy_bytes_a = copy_bytes(a, p.lda, in);
     p.copy_bytes_b = copy_bytes(b, p.ldb, in);

@@ -1,6 +1,6 @@
-// Matrix product with an epilogue, D = activation(op(A) op(B) + bias) + residual, all row-major: the host's side. One
-// descriptor says what is wanted, choose_plan() how the tuned kernel does it, run() launches. Every sum is taken in an
-// order that the descriptor alone decides, so the same call gives the same bits on every run.
+// Matrix product with an epilogue, D = last(activation(scale op(A) op(B) + bias) + residual), all row-major: the host's
+// side. One descriptor says what is wanted, choose_plan() how the tuned kernel does it, run() launches. Every sum is
+// taken in an order that the descriptor alone decides, so the same call gives the same bits on every run.
 #pragma once
 
 #include <cstddef>
@@ -40,10 +40,12 @@ struct Plan {
 };
 
 struct Epilogue {
-    const float* bias = nullptr;  // [N], added to every row
+    const float* scale = nullptr;  // [N], multiplies every row
+    const float* bias = nullptr;   // [N], added to every row
     Activation activation = Activation::none;
-    const void* residual = nullptr;    // [M, N] of the output's type, added last; may be D itself, to accumulate
+    const void* residual = nullptr;    // [M, N] of the output's type, added next; may be D itself, to accumulate
     std::int64_t residual_stride = 0;  // elements from row to row; 0: N
+    Activation last_activation = Activation::none;
 };
 
 struct Gemm {

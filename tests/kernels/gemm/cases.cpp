@@ -57,10 +57,11 @@ std::vector<Real> product(const GemmCase& c, const GemmData& data, Operand&& ope
                 const float y = data.b[size(b_transposed ? n * b.stride + k : k * b.stride + n)];
                 sum += static_cast<Real>(operand(x)) * static_cast<Real>(operand(y));
             }
+            if (c.scale) sum *= static_cast<Real>(data.scale[size(n)]);
             if (c.bias) sum += static_cast<Real>(data.bias[size(n)]);
             sum = activated(sum, g.epilogue.activation);
             if (c.residual) sum += static_cast<Real>(data.residual[size(m * residual.stride + n)]);
-            result[size(m * g.n + n)] = sum;
+            result[size(m * g.n + n)] = activated(sum, g.epilogue.last_activation);
         }
     }
     return result;
@@ -88,11 +89,12 @@ std::vector<float> run_typed(const GemmCase& c, const GemmData& data) {
     dev::Stream stream;
     const Layout layout_out = layout_d(c.gemm);
     const dev::Buffer<In> a(converted<In>(data.a, c.skew), stream, "A"), b(converted<In>(data.b, c.skew), stream, "B");
-    const dev::Buffer<float> bias(data.bias, stream, "bias");
+    const dev::Buffer<float> scale(data.scale, stream, "scale"), bias(data.bias, stream, "bias");
     const dev::Buffer<Out> residual(converted<Out>(data.residual, 0), stream, "residual");
     std::vector<Out> host(layout_out.elements(), Out(kGap));
     dev::Buffer<Out> d(host, stream, "D");
     gemm::Gemm g = c.gemm;
+    if (c.scale) g.epilogue.scale = scale.data();
     if (c.bias) g.epilogue.bias = bias.data();
     if (c.residual) g.epilogue.residual = residual.data();
     dev::Buffer<std::byte> workspace(gemm::workspace_bytes(g), "workspace");
@@ -133,8 +135,10 @@ std::string GemmCase::text() const {
                     (gemm.transpose_b == Transpose::yes ? "T" : "N") + " ld " + number(gemm.lda) + "," +
                     number(gemm.ldb) + "," + number(gemm.ldd) + " skew " + number(skew);
     s += gemm.output == gemm::Output::bf16 ? " to bf16" : "";
+    s += scale ? " scale" : "";
     s += std::string(bias ? " bias" : "") + activations[static_cast<int>(gemm.epilogue.activation)];
     s += residual ? " residual" : "";
+    s += activations[static_cast<int>(gemm.epilogue.last_activation)];
     s += gemm.variant == gemm::Variant::plain ? " plain" : "";
     if (gemm.plan)
         s += std::string(gemm.plan->tile == gemm::Tile::m64n64 ? " 64" : " 128") + "/" + number(gemm.plan->splits);
@@ -147,6 +151,7 @@ GemmData make_data(const GemmCase& c, Fill fill) {
     GemmData data;
     data.a = filled(layout_a(c.gemm).elements(), fill, low, random);
     data.b = filled(layout_b(c.gemm).elements(), fill, low, random);
+    if (c.scale) data.scale = filled(size(c.gemm.n), fill, false, random);
     if (c.bias) data.bias = filled(size(c.gemm.n), fill, false, random);
     if (c.residual) {
         data.residual = filled(layout_residual(c.gemm).elements(), fill, c.gemm.output == gemm::Output::bf16, random);
@@ -157,9 +162,9 @@ GemmData make_data(const GemmCase& c, Fill fill) {
 Exact exact_product(const GemmCase& c, const GemmData& data) {
     Exact exact{product<double>(c, data, [](float x) { return x; })};
     GemmCase magnitudes = c;
-    magnitudes.gemm.epilogue.activation = gemm::Activation::none;
+    magnitudes.gemm.epilogue.activation = magnitudes.gemm.epilogue.last_activation = gemm::Activation::none;
     GemmData absolute = data;
-    for (auto* values : {&absolute.a, &absolute.b, &absolute.bias, &absolute.residual}) {
+    for (auto* values : {&absolute.a, &absolute.b, &absolute.scale, &absolute.bias, &absolute.residual}) {
         for (float& x : *values) x = std::fabs(x);
     }
     for (const float x : product<float>(magnitudes, absolute, [](float y) { return y; })) {
@@ -205,6 +210,8 @@ GemmCase random_case(int number, int largest) {
         g.plan = {.tile = static_cast<gemm::Tile>(random.below(2)), .splits = static_cast<int>(1 + random.below(5))};
         if (random.below(2) == 0) g.plan->splits = 1;
     }
+    c.scale = random.below(3) == 0;
+    if (random.below(3) == 0) g.epilogue.last_activation = gemm::Activation::relu;
     c.seed = static_cast<std::uint32_t>(number);
     return c;
 }

@@ -11,7 +11,7 @@ namespace cambium::test {
 
 struct GemmCase {
     gemm::Gemm gemm;  // pointers of the epilogue are set by the run
-    bool bias = false, residual = false;
+    bool scale = false, bias = false, residual = false;
     int skew = 0;  // elements by which A and B begin beyond a 256-byte boundary
     std::uint32_t seed = 0;
 
@@ -22,7 +22,7 @@ enum class Fill { integers, uniform };  // small integers, so that every sum is 
 
 // Values as the device's storage type holds them, gaps between rows included.
 struct GemmData {
-    std::vector<float> a, b, bias, residual;
+    std::vector<float> a, b, scale, bias, residual;
 };
 GemmData make_data(const GemmCase& c, Fill fill);
 

@@ -7,7 +7,7 @@
 
 #include "engine/base/error.h"
 #include "tests/kernels/gemm/cases.h"
-#include "tests/kernels/gemm/schedule.h"
+#include "tests/kernels/schedule.h"
 
 using namespace cambium;
 using namespace cambium::test;

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/kernels/gemm/cases.h"
-#include "tests/kernels/gemm/schedule.h"
+#include "tests/kernels/schedule.h"
 
 using namespace cambium;
 using namespace cambium::test;

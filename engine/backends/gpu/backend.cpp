@@ -1,0 +1,67 @@
+// The backend itself, inside a module: one stream, the device's memory, and a table of operators. Layouts are plain:
+// NHWC and KRSC are what the kernels read.
+#include <type_traits>
+
+#include "engine/backends/gpu/memory.h"
+#include "engine/backends/gpu/module.h"
+#include "engine/backends/gpu/prepare.h"
+#include "engine/backends/gpu/support.h"
+#include "engine/backends/rules.h"
+#include "engine/base/fail.h"
+#if !defined(CAMBIUM_CUDA)
+#include "kernels/simt/simt.h"
+#endif
+
+namespace cambium::gpu {
+namespace {
+
+class GpuBackend final : public Backend {
+  public:
+    explicit GpuBackend(const Options& options) : memory_(stream_), context_{stream_, options} {}
+
+#if defined(CAMBIUM_CUDA)
+    std::string_view name() const override { return "cuda"; }
+#else
+    std::string_view name() const override { return "simt"; }
+    bool keeps_values_apart() const override { return simt::is_checked(); }
+#endif
+    Memory& memory() override { return memory_; }
+    void synchronize() override { stream_.synchronize(); }
+
+    std::optional<std::string> unsupported(const NodeSpec& node) const override { return missing_from_table(node); }
+
+    std::unique_ptr<Executable> prepare(const NodeSpec& node) override {
+        if (const auto missing = missing_from_table(node)) {
+            fail("the {} backend cannot run {} ({}): it has {}", name(), operator_name(node), dtypes_of(node),
+                 *missing);
+        }
+        return std::visit([&](const auto& op) { return prepare_op(op, node); }, node.op);
+    }
+
+    std::unique_ptr<Executable> reorder(const OperandSpec& from, const Layout& to) override {
+        fail("the {} backend cannot reorder {} from layout '{}' to '{}': it knows only the plain layout", name(),
+             to_string(from.tensor), from.layout.key, to.key);
+    }
+
+  private:
+    template <class T>
+    std::unique_ptr<Executable> prepare_op(const T& op, const NodeSpec& node) {
+        if constexpr (requires { gpu::prepare(op, node, context_); }) {
+            return gpu::prepare(op, node, context_);
+        } else {
+            fail("the {} backend has {} in its table but no kernel for it", name(), T::name);
+        }
+    }
+
+    dev::Stream stream_;
+    DeviceMemory memory_;
+    Context context_;
+};
+
+}  // namespace
+}  // namespace cambium::gpu
+
+extern "C" __attribute__((visibility("default"))) cambium::Backend* cambium_gpu_make_backend(
+    const cambium::gpu::Options& options) {
+    return std::make_unique<cambium::gpu::GpuBackend>(options).release();
+}

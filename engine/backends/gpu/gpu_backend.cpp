@@ -1,0 +1,54 @@
+// Opens modules. dlopen() finds them by name through the program's run path.
+#include "engine/backends/gpu/gpu_backend.h"
+
+#include <dlfcn.h>
+
+#include "engine/backends/gpu/module.h"
+#include "engine/base/fail.h"
+
+namespace cambium::gpu {
+namespace {
+
+std::string file_of(Device device) {
+    switch (device) {
+        case Device::cuda:
+            return "libcambium_gpu_cuda.so";
+        case Device::simt:
+            return "libcambium_gpu_simt.so";
+        case Device::simt_check:
+            return "libcambium_gpu_simt_check.so";
+    }
+    return {};
+}
+
+std::string name_of(Device device) { return device == Device::cuda ? "cuda" : "simt"; }
+
+// The module's entry, or null with the reason. A module stays open: its code may be on somebody's stack.
+MakeBackend* entry_of(Device device, std::string& reason) {
+    const std::string file = file_of(device);
+    void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (module == nullptr) {
+        const char* message = dlerror();
+        reason = fmt::format("this build has no {} module ({})", name_of(device), message != nullptr ? message : file);
+        return nullptr;
+    }
+    void* entry = dlsym(module, kMakeBackend);
+    if (entry == nullptr) reason = fmt::format("{} is not a module of this program", file);
+    return reinterpret_cast<MakeBackend*>(entry);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(Device device, const Options& options) {
+    std::string reason;
+    if (MakeBackend* make = entry_of(device, reason)) return std::unique_ptr<Backend>(make(options));
+    fail("cannot compute on {}: {}", name_of(device), reason);
+}
+
+std::optional<std::string> unavailable(Device device) {
+    std::string reason;
+    if (entry_of(device, reason) != nullptr) return std::nullopt;
+    return reason;
+}
+
+}  // namespace cambium::gpu

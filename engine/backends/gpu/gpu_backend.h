@@ -1,0 +1,35 @@
+// The GPU backend as the rest of the engine sees it. Backend and kernels are one source, built as modules: for CUDA,
+// for simt (the CUDA kernels on this CPU) and for simt under the checker. A module is opened when first asked for, so
+// that a program which knows it runs on machines that lack what the module needs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/backends/backend.h"
+
+namespace cambium::gpu {
+
+enum class Device : std::uint8_t {
+    cuda,
+    simt,
+    simt_check,  // every value in red-zoned memory of its own; a finding throws Error
+};
+
+enum class Math : std::uint8_t {
+    f32,   // products of f32 operands are exact f32
+    tf32,  // products of f32 operands on tensor cores, operands rounded to 10 bits of mantissa
+};
+
+struct Options {
+    Math math = Math::f32;  // of products whose operands are f32; bf16 operands always go through tensor cores
+};
+
+// Throws Error that says what is missing: the module (not built), the driver, a device.
+std::unique_ptr<Backend> make_backend(Device device, const Options& options = {});
+
+// Nothing if the device can be used, else why not, in words.
+std::optional<std::string> unavailable(Device device);
+
+}  // namespace cambium::gpu

@@ -1,0 +1,12 @@
+// What a module of the GPU backend exports: one function. All else in it is hidden, so that instrumented and plain
+// copies of an inline function never mix.
+#pragma once
+
+#include "engine/backends/gpu/gpu_backend.h"
+
+namespace cambium::gpu {
+
+inline constexpr const char* kMakeBackend = "cambium_gpu_make_backend";
+using MakeBackend = Backend*(const Options& options);  // the caller owns the result; throws Error
+
+}  // namespace cambium::gpu

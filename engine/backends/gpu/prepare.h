@@ -1,0 +1,12 @@
+// One function per operator that makes it ready to run; the file that defines it is named after the operator's header
+// in engine/ops. None checks what the table (support.cpp) has checked.
+#pragma once
+
+#include "engine/backends/gpu/executable.h"
+
+namespace cambium::gpu {
+
+// matmul.cpp
+Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
+
+}  // namespace cambium::gpu
