@@ -14,6 +14,8 @@ std::string_view name_of(Precision precision) {
             return "f32";
         case Precision::bf16:
             return "bf16";
+        case Precision::tf32:
+            return "tf32";
     }
     return "";
 }

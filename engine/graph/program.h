@@ -10,7 +10,8 @@
 
 namespace cambium {
 
-enum class Precision : std::uint8_t { f64, f32, bf16 };
+// tf32 is f32 in storage; products on tensor cores round their operands (the backend's choice, gpu::Options).
+enum class Precision : std::uint8_t { f64, f32, bf16, tf32 };
 std::string_view name_of(Precision precision);
 
 struct CompileOptions {

@@ -18,14 +18,17 @@ struct Device {
     DType real() const { return precision == Precision::f64 ? DType::f64 : DType::f32; }
 };
 
-// `device` is auto, cpu or reference; `precision` is empty (f32; f64 on reference), f32, bf16, or f64. Throws
-// UsageError for any other, with the nearest right one, or for a precision that the device lacks.
+// `device` is auto (cuda if there is one, else cpu), cpu, reference, cuda, simt (the CUDA kernels on this CPU) or
+// simt-check (those under the checker); `precision` is empty (bf16 on cuda, f64 on reference, else f32), f32, bf16,
+// tf32 (cuda and simt) or f64 (reference). Throws UsageError for any other, with the nearest right one, or for a
+// precision that the device lacks; Error for a device that is not there.
 Device open_device(std::string_view device, std::string_view precision);
 
 // Says once, on standard error, if bf16 is emulated.
 void say_how(const Program& program, const Device& device);
 
-inline constexpr const char* device_help = "Where to compute: auto, cpu, reference (slow, double precision)";
-inline constexpr const char* precision_help = "f32, bf16, or f64 (with --device reference)";
+inline constexpr const char* device_help =
+    "Where to compute: auto, cpu, cuda, simt (the CUDA kernels on the CPU), simt-check, reference (f64)";
+inline constexpr const char* precision_help = "f32, bf16, tf32 (GPU kernels), f64 (--device reference)";
 
 }  // namespace cambium
