@@ -4,9 +4,10 @@
 #include <set>
 #include <utility>
 
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
 using namespace cambium;
+using namespace cambium::cases;
 using namespace cambium::test;
 
 namespace {
@@ -32,7 +33,7 @@ TEST_CASE("every operator has a case") {
     }
     for (const std::string_view name : names(std::make_index_sequence<std::variant_size_v<OpVariant>>())) {
         if (program_operators.contains(name)) continue;
-        CHECK_MESSAGE(covered.contains(name), "no case for operator ", std::string(name), " in tests/engine/cases");
+        CHECK_MESSAGE(covered.contains(name), "no case for operator ", std::string(name), " in engine/cases");
     }
 }
 

@@ -8,13 +8,14 @@
 
 #include "engine/backends/backend.h"
 #include "engine/base/error.h"
+#include "engine/cases/case.h"
 #include "engine/graph/gradients.h"
 #include "engine/graph/program.h"
 #include "engine/ops/functions.h"
 #include "tests/compare.h"
-#include "tests/engine/cases/case.h"
 
 using namespace cambium;
+using namespace cambium::cases;
 using namespace cambium::test;
 
 namespace {

@@ -5,11 +5,12 @@
 #include <set>
 
 #include "engine/backends/backend.h"
+#include "engine/cases/case.h"
 #include "tests/compare.h"
-#include "tests/engine/cases/case.h"
 #include "tests/engine/cpu_harness.h"
 
 using namespace cambium;
+using namespace cambium::cases;
 using namespace cambium::test;
 
 namespace {

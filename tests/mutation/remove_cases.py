@@ -11,7 +11,7 @@ REMOVAL = """if (const char* chosen = std::getenv("CAMBIUM_MUTANT");
 
 
 def mutate(tree):
-    path = tree / "tests/engine/cases/case.cpp"
+    path = tree / "engine/cases/case.cpp"
     text = path.read_text()
     if text.count(PUSH) != 1:
         raise SystemExit(f"{path.name} no longer collects the cases in one place")

@@ -1,5 +1,5 @@
 // One case per way of using an operator: a function that draws random attributes and operand shapes. The same cases
-// serve parity between backends, gradient checks, exact comparisons on integers and the coverage test.
+// serve parity between backends, gradient checks, exact comparisons on integers, the coverage test and `cambium check`.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 #include "engine/base/philox.h"
 #include "engine/ops/op.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 
 // How the elements of an operand are drawn.
 enum class Fill : std::uint8_t {
@@ -84,4 +84,4 @@ inline bool flip(RandomStream& random) { return random.below(2) == 1; }
 // One to `most` axes; the last, of channels, with an extent from 1 to 9.
 Shape any_shape(RandomStream& random, int most = 4);
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

@@ -1,9 +1,9 @@
 // Pooling: overlapping and gapped windows, padding, partial windows of ceil mode, cells of uneven size.
 #include <algorithm>
 
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -103,4 +103,4 @@ std::vector<OpCase> pool_cases() {
             {"adaptive_avg_pool2d_gradient", adaptive_avg_pool_gradient}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

@@ -1,7 +1,7 @@
 // Element by element and channel by channel: any rank, odd sizes.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -102,4 +102,4 @@ std::vector<OpCase> elementwise_cases() {
             {"increment", increment, exact}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

@@ -1,9 +1,9 @@
 // Convolutions: odd sizes, strides, padding, dilation, groups, and the shapes that backends treat apart.
 #include <algorithm>
 
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -118,4 +118,4 @@ std::vector<OpCase> conv_cases() {
             {"conv2d_filter_gradient body", filter_gradient<body>, exact}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

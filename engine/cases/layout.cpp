@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -69,4 +69,4 @@ std::vector<OpCase> layout_cases() {
             {"transpose", transposition, exact}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

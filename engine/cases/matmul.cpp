@@ -1,7 +1,7 @@
 // Matrix products: all four ways to transpose, single rows and columns, sizes on either side of a register tile.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -19,4 +19,4 @@ Instance product(RandomStream& random) {
 
 std::vector<OpCase> matmul_cases() { return {{"matmul", product, OpCase::Integers::exact}}; }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

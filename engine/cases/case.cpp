@@ -1,10 +1,10 @@
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 void fill_separated(std::span<double> values, RandomStream& random) {
@@ -97,4 +97,4 @@ Shape any_shape(RandomStream& random, int most) {
     return Shape(extents);
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

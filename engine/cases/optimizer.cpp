@@ -1,7 +1,7 @@
 // Optimizer steps with and without momentum, both kinds of decay, and the factor that clips.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -53,4 +53,4 @@ std::vector<OpCase> optimizer_cases() {
     return {{"clip_scale", clip_scale}, {"sgd_update", sgd}, {"adam_update", adam}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

@@ -1,7 +1,7 @@
 // Softmax and the classification loss: class labels with rows left out, probabilities, weights, smoothing.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -59,4 +59,4 @@ std::vector<OpCase> loss_cases() {
             {"top_k_count", top_k, OpCase::Integers::exact}};  // integers bring ties
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

@@ -1,7 +1,7 @@
 // Sums over any set of axes, none and all included, and norms of several tensors.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -50,4 +50,4 @@ std::vector<OpCase> reduce_cases() {
             {"global_norm", global_norm}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases

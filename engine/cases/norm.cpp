@@ -1,7 +1,7 @@
 // Batch norm in training mode, and what frozen and folded norms are made of.
-#include "tests/engine/cases/case.h"
+#include "engine/cases/case.h"
 
-namespace cambium::test {
+namespace cambium::cases {
 namespace {
 
 using namespace ops;
@@ -58,4 +58,4 @@ std::vector<OpCase> norm_cases() {
             {"scale_filter", scale_filter, OpCase::Integers::exact}};
 }
 
-}  // namespace cambium::test
+}  // namespace cambium::cases
