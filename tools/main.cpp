@@ -8,6 +8,7 @@
 
 #include "models/nearest.h"
 #include "tools/bench/bench.h"
+#include "tools/check/check.h"
 #include "tools/common/command.h"
 #include "tools/convert/convert.h"
 #include "tools/devices/devices.h"
@@ -34,6 +35,7 @@ constexpr Command commands[] = {
     {"fetch", cambium::fetch_command, "NAME              published weights; without NAME, a list of them"},
     {"devices", cambium::devices_command, "                  what can compute here"},
     {"bench", cambium::bench_command, "step              how fast a training step is"},
+    {"check", cambium::check_command, "                  are the CUDA kernels free of races and stray accesses"},
 };
 
 std::string usage() {

@@ -17,14 +17,17 @@ std::string file_of(Device device) {
             return "libcambium_gpu_simt.so";
         case Device::simt_check:
             return "libcambium_gpu_simt_check.so";
+        case Device::simt_check_zeroed:
+            return "libcambium_gpu_simt_check_zeroed.so";
     }
     return {};
 }
 
 std::string name_of(Device device) { return device == Device::cuda ? "cuda" : "simt"; }
 
-// The module's entry, or null with the reason. A module stays open: its code may be on somebody's stack.
-MakeBackend* entry_of(Device device, std::string& reason) {
+// A function of a module, or null with the reason. A module stays open: its code may be on somebody's stack.
+template <class Entry>
+Entry* entry_of(Device device, const char* entry, std::string& reason) {
     const std::string file = file_of(device);
     void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (module == nullptr) {
@@ -32,23 +35,32 @@ MakeBackend* entry_of(Device device, std::string& reason) {
         reason = fmt::format("this build has no {} module ({})", name_of(device), message != nullptr ? message : file);
         return nullptr;
     }
-    void* entry = dlsym(module, kMakeBackend);
-    if (entry == nullptr) reason = fmt::format("{} is not a module of this program", file);
-    return reinterpret_cast<MakeBackend*>(entry);
+    void* found = dlsym(module, entry);
+    if (found == nullptr) reason = fmt::format("{} is not a module of this program", file);
+    return reinterpret_cast<Entry*>(found);
 }
 
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(Device device, const Options& options) {
     std::string reason;
-    if (MakeBackend* make = entry_of(device, reason)) return std::unique_ptr<Backend>(make(options));
+    if (auto* make = entry_of<MakeBackend>(device, kMakeBackend, reason))
+        return std::unique_ptr<Backend>(make(options));
     fail("cannot compute on {}: {}", name_of(device), reason);
 }
 
 std::optional<std::string> unavailable(Device device) {
     std::string reason;
-    if (entry_of(device, reason) != nullptr) return std::nullopt;
+    if (entry_of<MakeBackend>(device, kMakeBackend, reason) != nullptr) return std::nullopt;
     return reason;
+}
+
+std::unique_ptr<Checker> make_checker() {
+    std::string reason;
+    if (auto* make = entry_of<MakeChecker>(Device::simt_check, kMakeChecker, reason)) {
+        return std::unique_ptr<Checker>(make());
+    }
+    fail("cannot check kernels: {}", reason);
 }
 
 }  // namespace cambium::gpu

@@ -14,7 +14,8 @@ namespace cambium::gpu {
 enum class Device : std::uint8_t {
     cuda,
     simt,
-    simt_check,  // every value in red-zoned memory of its own; a finding throws Error
+    simt_check,         // every value in red-zoned memory of its own; a finding throws Error
+    simt_check_zeroed,  // the same with fresh registers full of zeros: other bits betray one that nobody wrote
 };
 
 enum class Math : std::uint8_t {

@@ -2,11 +2,14 @@
 // copies of an inline function never mix.
 #pragma once
 
+#include "engine/backends/gpu/checker.h"
 #include "engine/backends/gpu/gpu_backend.h"
 
 namespace cambium::gpu {
 
 inline constexpr const char* kMakeBackend = "cambium_gpu_make_backend";
 using MakeBackend = Backend*(const Options& options);  // the caller owns the result; throws Error
+inline constexpr const char* kMakeChecker = "cambium_gpu_make_checker";
+using MakeChecker = Checker*();  // the caller owns the result
 
 }  // namespace cambium::gpu

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace cambium {
+
+int check_command(int argc, char** argv);
+
+}  // namespace cambium
