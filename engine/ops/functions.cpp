@@ -39,6 +39,7 @@ Value channel_sum(Value x) {
 }
 
 Value relu(Value x) { return apply(ops::Relu{}, {x}); }
+Value gelu(Value x) { return apply(ops::Gelu{}, {x}); }
 
 Value dropout(Value x, Value step, const ops::Dropout& attributes) {
     return attributes.rate == 0 ? x : apply(attributes, {x, step});

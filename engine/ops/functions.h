@@ -23,6 +23,7 @@ Value scale_shift(Value x, Value scale, Value shift);
 Value channel_dot(Value a, Value b);
 Value channel_sum(Value x);  // over all axes but the last
 Value relu(Value x);
+Value gelu(Value x);
 Value dropout(Value x, Value step, const ops::Dropout& attributes);
 
 struct BatchNormResult {

@@ -21,7 +21,8 @@ using OpVariant =
     std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                               //
                  ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,               //
                  ops::Convert, ops::Normalize, ops::Add, ops::Multiply, ops::Scale, ops::Lerp, ops::AddBias,  //
-                 ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Dropout, ops::Guard,
+                 ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Gelu, ops::GeluGradient,
+                 ops::Dropout, ops::Guard,
                  ops::Increment,                                                                                      //
                  ops::BatchNorm, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter,  //
                  ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,                      //

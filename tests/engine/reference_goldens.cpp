@@ -60,6 +60,7 @@ void add_elementwise(std::vector<GoldenCase>& cases) {
     cases.push_back({"scale shift", {real(image), real(channels), real(channels)}, apply(ScaleShift{})});
     cases.push_back({"channel dot", {real(image), real(image)}, apply(ChannelDot{})});
     cases.push_back({"relu", {real({4, 5, 6})}, apply(Relu{})});
+    cases.push_back({"gelu", {real({4, 5, 6})}, apply(Gelu{})});
 }
 
 void add_norms(std::vector<GoldenCase>& cases) {

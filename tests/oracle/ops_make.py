@@ -160,6 +160,7 @@ CASES = {
     "scale shift": ([real(2, 3, 4, 5), real(5), real(5)], lambda x, scale, shift: x * scale + shift),
     "channel dot": ([real(2, 3, 4, 5), real(2, 3, 4, 5)], lambda a, b: (a * b).sum((0, 1, 2))),
     "relu": ([real(4, 5, 6)], F.relu),
+    "gelu": ([real(4, 5, 6)], F.gelu),
     "batch norm 4d": ([real(3, 4, 5, 6), real(6), real(6)], batch_norm(1e-5)),
     "batch norm 2d": ([real(7, 6), real(6), real(6)], batch_norm(1e-3)),
     "batch norm inference": ([real(3, 4, 5, 6), real(6), real(6), constant(6), positive(6)], batch_norm_inference),

@@ -37,6 +37,8 @@ struct ElementwiseKernels {
     void (*lerp)(const float* a, const float* b, float t, float* y, std::int64_t n);
     void (*relu)(const float* x, float* y, std::int64_t n);
     void (*relu_gradient)(const float* dy, const float* y, float* dx, std::int64_t n);
+    void (*gelu)(const float* x, float* y, std::int64_t n);
+    void (*gelu_gradient)(const float* dy, const float* x, float* dx, std::int64_t n);
     // x is elements first .. first + n - 1 of the whole tensor.
     void (*dropout)(const float* x, float* y, std::int64_t first, std::int64_t n, const DropoutDraw& draw);
     // `channels` names the source of each of the three output channels.

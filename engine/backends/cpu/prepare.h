@@ -19,6 +19,8 @@ Prepared prepare(const ops::AddBias& op, const NodeSpec& node);
 Prepared prepare(const ops::ScaleShift& op, const NodeSpec& node);
 Prepared prepare(const ops::Relu& op, const NodeSpec& node);
 Prepared prepare(const ops::ReluGradient& op, const NodeSpec& node);
+Prepared prepare(const ops::Gelu& op, const NodeSpec& node);
+Prepared prepare(const ops::GeluGradient& op, const NodeSpec& node);
 Prepared prepare(const ops::Dropout& op, const NodeSpec& node);
 Prepared prepare(const ops::Guard& op, const NodeSpec& node);
 Prepared prepare(const ops::Increment& op, const NodeSpec& node);

@@ -24,6 +24,8 @@ constexpr Rule rules[] = {
     {"channel_dot", "rr", "f"},
     {"relu", "r", "r"},
     {"relu_gradient", "rr", "r"},
+    {"gelu", "r", "r"},
+    {"gelu_gradient", "rr", "r"},
     {"dropout", "ri", "r"},
     {"guard", "xxf", "x"},
     {"increment", "i", "i"},

@@ -69,6 +69,8 @@ void run(const ops::ScaleShift&, const Operands&);
 void run(const ops::ChannelDot&, const Operands&);
 void run(const ops::Relu&, const Operands&);
 void run(const ops::ReluGradient&, const Operands&);
+void run(const ops::Gelu&, const Operands&);
+void run(const ops::GeluGradient&, const Operands&);
 void run(const ops::Dropout&, const Operands&);
 void run(const ops::Guard&, const Operands&);
 void run(const ops::Increment&, const Operands&);

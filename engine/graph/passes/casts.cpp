@@ -31,9 +31,9 @@ Policy policy_of(const Node& node) {
     if (is_any<Conv2dFilterGradient>(op)) return {Kind::product, 2, true};
     if (is_any<ReduceSum>(op)) return {Kind::follower, 1, true};
     if (is_any<ChannelDot>(op)) return {Kind::follower, 2, true};
-    if (is_any<Add, Multiply, ReluGradient, BatchNormGradient>(op)) return {Kind::follower, 2};
+    if (is_any<Add, Multiply, ReluGradient, GeluGradient, BatchNormGradient>(op)) return {Kind::follower, 2};
     if (is_any<Concat>(op)) return {Kind::follower, static_cast<int>(node.inputs.size())};
-    if (is_any<Scale, AddBias, ScaleShift, Relu, Dropout, BatchNorm, MaxPool2d, MaxPool2dGradient, AvgPool2d,
+    if (is_any<Scale, AddBias, ScaleShift, Relu, Gelu, Dropout, BatchNorm, MaxPool2d, MaxPool2dGradient, AvgPool2d,
                AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice, Pad, Reshape, Transposition>(
             op)) {
         return {Kind::follower, 1};
