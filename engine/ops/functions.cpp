@@ -55,6 +55,16 @@ Value batch_norm_inference(Value x, Value gamma, Value beta, Value mean, Value v
     return scale_shift(x, factor, apply(ops::BatchNormShift{}, {beta, mean, factor}));
 }
 
+Value layer_norm(Value x, Value gamma, Value beta, double epsilon) {
+    return apply_all(ops::LayerNorm{epsilon}, {x, gamma, beta})[0];
+}
+
+Value attention(Value qkv, ops::AttentionMask mask) { return apply_all(ops::Attention{mask}, {qkv})[0]; }
+Value attention(Value qkv, Value count, ops::AttentionMask mask) {
+    return apply_all(ops::Attention{mask}, {qkv, count})[0];
+}
+Value embedding(Value table, Value index) { return apply(ops::Embedding{}, {table, index}); }
+
 Value max_pool2d(Value x, const ops::Window& window) { return apply_all(ops::MaxPool2d{window}, {x})[0]; }
 Value avg_pool2d(Value x, const ops::Window& window, ops::Padding padding) {
     return apply(ops::AvgPool2d{window, padding}, {x});

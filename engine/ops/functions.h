@@ -33,6 +33,13 @@ BatchNormResult batch_norm(Value x, Value gamma, Value beta, double epsilon);
 // With constant moments, as in evaluation.
 Value batch_norm_inference(Value x, Value gamma, Value beta, Value mean, Value variance, double epsilon);
 
+Value layer_norm(Value x, Value gamma, Value beta, double epsilon);
+
+// qkv [N, L, 3, H, D], count i32 [N]: [N, L, H, D].
+Value attention(Value qkv, ops::AttentionMask mask = ops::AttentionMask::none);
+Value attention(Value qkv, Value count, ops::AttentionMask mask = ops::AttentionMask::none);
+Value embedding(Value table, Value index);
+
 Value max_pool2d(Value x, const ops::Window& window);
 Value avg_pool2d(Value x, const ops::Window& window, ops::Padding padding = ops::Padding::counted);
 Value adaptive_avg_pool2d(Value x, ops::Pair output);

@@ -80,6 +80,13 @@ void run(const ops::BatchNormGradient&, const Operands&);
 void run(const ops::BatchNormScale&, const Operands&);
 void run(const ops::BatchNormShift&, const Operands&);
 void run(const ops::ScaleFilter&, const Operands&);
+void run(const ops::LayerNorm&, const Operands&);
+void run(const ops::LayerNormGradient&, const Operands&);
+
+void run(const ops::Attention&, const Operands&);
+void run(const ops::AttentionGradient&, const Operands&);
+void run(const ops::Embedding&, const Operands&);
+void run(const ops::EmbeddingGradient&, const Operands&);
 
 void run(const ops::MaxPool2d&, const Operands&);
 void run(const ops::MaxPool2dGradient&, const Operands&);
