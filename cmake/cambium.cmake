@@ -68,7 +68,8 @@ endfunction()
 #
 # Inline functions of headers (std::vector, fmt) get internal linkage in these files (-fno-weak): otherwise the linker
 # could hand an AVX-512 copy of one to the rest of the program, which then dies on an older machine. A test proves that no
-# such symbol is left.
+# such symbol is left. Nobody reads the floating-point exception flags (-fno-trapping-math), so a choice between two results
+# may compute both, as a vectorised loop must.
 function(cambium_isa_sources target)
     list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
     foreach(level 1 3 4)
@@ -78,7 +79,7 @@ function(cambium_isa_sources target)
         target_compile_definitions(${objects} PRIVATE CAMBIUM_ISA=v${level} CAMBIUM_ISA_LEVEL=${level}
             $<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>)
         target_compile_options(${objects} PRIVATE $<TARGET_PROPERTY:${target},COMPILE_OPTIONS>
-            $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-weak -ffp-contract=fast ${CAMBIUM_ISA_FLAGS_${level}})
+            $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-weak -ffp-contract=fast -fno-trapping-math ${CAMBIUM_ISA_FLAGS_${level}})
         target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
         if(CAMBIUM_TESTS)
             add_test(NAME ${objects}_symbols COMMAND ${PROJECT_SOURCE_DIR}/cmake/no_weak_code.sh

@@ -65,7 +65,7 @@ Tensor bytes(const Operand& operand, RandomStream& random) {
 std::vector<OpCase> op_cases() {
     std::vector<OpCase> all;
     for (const auto family : {conv_cases, matmul_cases, elementwise_cases, norm_cases, pool_cases, layout_cases,
-                              reduce_cases, loss_cases, optimizer_cases}) {
+                              reduce_cases, loss_cases, optimizer_cases, attention_cases, embedding_cases}) {
         for (OpCase& one : family()) all.push_back(std::move(one));
     }
     return all;

@@ -55,6 +55,8 @@ std::vector<OpCase> op_cases();
 std::vector<OpCase> conv_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> attention_cases();
+std::vector<OpCase> embedding_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> layout_cases();

@@ -68,6 +68,13 @@ Instance relu_gradient(RandomStream& random) {
     return {ReluGradient{}, {variable(shape), {.shape = shape, .fill = Fill::separated}}};
 }
 
+Instance gelu(RandomStream& random) { return {Gelu{}, {variable(any_shape(random))}}; }
+
+Instance gelu_gradient(RandomStream& random) {
+    const Shape shape = any_shape(random);
+    return {GeluGradient{}, {variable(shape), {.shape = shape}}};
+}
+
 Instance dropout(RandomStream& random) {
     const Dropout op{one_of(random, {0.1, 0.5, 0.75}), random.bits(), "classifier.0"};
     return {op, {variable(any_shape(random)), {.shape = {}, .fill = Fill::counter, .bound = 1000}}};
@@ -97,6 +104,8 @@ std::vector<OpCase> elementwise_cases() {
             {"channel_dot", binary<ChannelDot>, exact},
             {"relu", relu, exact},
             {"relu_gradient", relu_gradient, exact},
+            {"gelu", gelu},
+            {"gelu_gradient", gelu_gradient},
             {"dropout", dropout},
             {"guard", guard, exact},
             {"increment", increment, exact}};

@@ -1,4 +1,4 @@
-// Batch norm in training mode, and what frozen and folded norms are made of.
+// Batch norm in training mode, what frozen and folded norms are made of, and layer norm.
 #include "engine/cases/case.h"
 
 namespace cambium::cases {
@@ -48,6 +48,34 @@ Instance scale_filter(RandomStream& random) {
     return {ScaleFilter{}, {{.shape = w, .storage = Storage::full, .differentiable = true}, channel(w[0])}};
 }
 
+// Enough values in a row that their variance is never tiny; positive, so that no mean is a rounding error.
+Shape rows(RandomStream& random) {
+    const Shape leading = any_shape(random, 3);
+    return leading.with(-1, between(random, 8, 40));
+}
+Shape without_last(const Shape& shape) {
+    return Shape(shape.extents().first(static_cast<std::size_t>(shape.rank() - 1)));
+}
+
+Instance layer_norm(RandomStream& random) {
+    const Shape x = rows(random);
+    return {LayerNorm{epsilon(random)},
+            {{.shape = x, .fill = Fill::positive, .differentiable = true},
+             channel(x[-1], Fill::uniform, true),
+             channel(x[-1], Fill::uniform, true)}};
+}
+
+Instance layer_norm_gradient(RandomStream& random) {
+    const Shape x = rows(random), row = without_last(x);
+    return {LayerNormGradient{},
+            {{.shape = x},
+             {.shape = x},
+             channel(x[-1]),
+             {.shape = row, .storage = Storage::full},
+             {.shape = row, .fill = Fill::positive, .storage = Storage::full}},
+            {}};
+}
+
 }  // namespace
 
 std::vector<OpCase> norm_cases() {
@@ -55,7 +83,9 @@ std::vector<OpCase> norm_cases() {
             {"batch_norm_gradient", batch_norm_gradient},
             {"batch_norm_scale", batch_norm_scale},
             {"batch_norm_shift", batch_norm_shift, OpCase::Integers::exact},
-            {"scale_filter", scale_filter, OpCase::Integers::exact}};
+            {"scale_filter", scale_filter, OpCase::Integers::exact},
+            {"layer_norm", layer_norm},
+            {"layer_norm_gradient", layer_norm_gradient}};
 }
 
 }  // namespace cambium::cases

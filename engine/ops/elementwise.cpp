@@ -134,6 +134,21 @@ void differentiate(const ReluGradient&, Backward& b) {
 double cost(const ReluGradient&, Specs, Specs outputs) { return elements(outputs[0]); }
 std::string attributes(const ReluGradient&) { return ""; }
 
+std::vector<TensorSpec> infer(const Gelu&, Specs inputs) { return infer_unary(inputs); }
+void differentiate(const Gelu&, Backward& b) {
+    b.set(0, b.graph().append1(GeluGradient{}, {b.gradient(), b.input(0)}));
+}
+double cost(const Gelu&, Specs, Specs outputs) { return 25 * elements(outputs[0]); }  // a division and two polynomials
+std::string attributes(const Gelu&) { return ""; }
+
+std::vector<TensorSpec> infer(const GeluGradient&, Specs inputs) { return infer_binary(inputs); }
+void differentiate(const GeluGradient&, Backward& b) {
+    if (b.wanted(1)) b.none("second derivatives are not built");
+    b.set(0, b.graph().append1(GeluGradient{}, {b.gradient(), b.input(1)}));
+}
+double cost(const GeluGradient&, Specs, Specs outputs) { return 28 * elements(outputs[0]); }
+std::string attributes(const GeluGradient&) { return ""; }
+
 std::vector<TensorSpec> infer(const Dropout& op, Specs inputs) {
     require_inputs(inputs, 2, 2);
     require(op.rate >= 0 && op.rate < 1, "the rate must be in [0, 1), not {}", op.rate);

@@ -66,6 +66,17 @@ struct ReluGradient {
     static constexpr std::string_view name = "relu_gradient";
 };
 
+// Input: x. Output: x Phi(x), where Phi(x) = (1 + erf(x / sqrt 2)) / 2 is the normal distribution (Hendrycks & Gimpel
+// 2016, the exact form).
+struct Gelu {
+    static constexpr std::string_view name = "gelu";
+};
+
+// Inputs: dy, x (what gelu was given). Output: dy (Phi(x) + x phi(x)), phi(x) = exp(-x^2 / 2) / sqrt(2 pi).
+struct GeluGradient {
+    static constexpr std::string_view name = "gelu_gradient";
+};
+
 // Inverted dropout (Srivastava et al. 2014). Inputs: x, step i32 []. Output: x / (1 - rate) where kept, else 0. Element
 // i is kept if uniform01(word i % 4 of Philox(seed, hash_name(layer))(i / 4, step)) >= rate, so its own gradient is the
 // same operator applied to dy.
@@ -98,6 +109,8 @@ CAMBIUM_OPERATOR(ScaleShift)
 CAMBIUM_OPERATOR(ChannelDot)
 CAMBIUM_OPERATOR(Relu)
 CAMBIUM_OPERATOR(ReluGradient)
+CAMBIUM_OPERATOR(Gelu)
+CAMBIUM_OPERATOR(GeluGradient)
 CAMBIUM_OPERATOR(Dropout)
 CAMBIUM_OPERATOR(Guard)
 CAMBIUM_OPERATOR(Increment)

@@ -39,6 +39,7 @@ Value channel_sum(Value x) {
 }
 
 Value relu(Value x) { return apply(ops::Relu{}, {x}); }
+Value gelu(Value x) { return apply(ops::Gelu{}, {x}); }
 
 Value dropout(Value x, Value step, const ops::Dropout& attributes) {
     return attributes.rate == 0 ? x : apply(attributes, {x, step});
@@ -53,6 +54,16 @@ Value batch_norm_inference(Value x, Value gamma, Value beta, Value mean, Value v
     const Value factor = apply(ops::BatchNormScale{epsilon}, {gamma, variance});
     return scale_shift(x, factor, apply(ops::BatchNormShift{}, {beta, mean, factor}));
 }
+
+Value layer_norm(Value x, Value gamma, Value beta, double epsilon) {
+    return apply_all(ops::LayerNorm{epsilon}, {x, gamma, beta})[0];
+}
+
+Value attention(Value qkv, ops::AttentionMask mask) { return apply_all(ops::Attention{mask}, {qkv})[0]; }
+Value attention(Value qkv, Value count, ops::AttentionMask mask) {
+    return apply_all(ops::Attention{mask}, {qkv, count})[0];
+}
+Value embedding(Value table, Value index) { return apply(ops::Embedding{}, {table, index}); }
 
 Value max_pool2d(Value x, const ops::Window& window) { return apply_all(ops::MaxPool2d{window}, {x})[0]; }
 Value avg_pool2d(Value x, const ops::Window& window, ops::Padding padding) {

@@ -23,6 +23,7 @@ Value scale_shift(Value x, Value scale, Value shift);
 Value channel_dot(Value a, Value b);
 Value channel_sum(Value x);  // over all axes but the last
 Value relu(Value x);
+Value gelu(Value x);
 Value dropout(Value x, Value step, const ops::Dropout& attributes);
 
 struct BatchNormResult {
@@ -31,6 +32,13 @@ struct BatchNormResult {
 BatchNormResult batch_norm(Value x, Value gamma, Value beta, double epsilon);
 // With constant moments, as in evaluation.
 Value batch_norm_inference(Value x, Value gamma, Value beta, Value mean, Value variance, double epsilon);
+
+Value layer_norm(Value x, Value gamma, Value beta, double epsilon);
+
+// qkv [N, L, 3, H, D], count i32 [N]: [N, L, H, D].
+Value attention(Value qkv, ops::AttentionMask mask = ops::AttentionMask::none);
+Value attention(Value qkv, Value count, ops::AttentionMask mask = ops::AttentionMask::none);
+Value embedding(Value table, Value index);
 
 Value max_pool2d(Value x, const ops::Window& window);
 Value avg_pool2d(Value x, const ops::Window& window, ops::Padding padding = ops::Padding::counted);

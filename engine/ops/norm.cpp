@@ -17,6 +17,12 @@ std::vector<TensorSpec> infer_vectors(Specs inputs, std::size_t count) {
     return {inputs[0]};
 }
 
+// One value for each row: the shape without its last axis.
+Shape rows(const TensorSpec& x) {
+    channels(x);
+    return Shape(x.shape.extents().first(static_cast<std::size_t>(x.shape.rank() - 1)));
+}
+
 }  // namespace
 
 std::vector<TensorSpec> infer(const BatchNorm&, Specs inputs) {
@@ -83,5 +89,39 @@ void differentiate(const ScaleFilter&, Backward& b) {
 }
 double cost(const ScaleFilter&, Specs, Specs outputs) { return elements(outputs[0]); }
 std::string attributes(const ScaleFilter&) { return ""; }
+
+std::vector<TensorSpec> infer(const LayerNorm&, Specs inputs) {
+    require_inputs(inputs, 3, 3);
+    require_real(inputs[0], "the operand");
+    const Shape c = channels(inputs[0]);
+    require(c[0] > 0, "{} has rows without values", to_string(inputs[0].shape));
+    require_shape(inputs[1], c, "gamma");
+    require_shape(inputs[2], c, "beta");
+    const TensorSpec moment{rows(inputs[0]), accumulation(inputs[0].dtype)};
+    return {inputs[0], moment, moment};
+}
+void differentiate(const LayerNorm&, Backward& b) {
+    if (b.has_gradient(1) || b.has_gradient(2)) b.none("its moments serve the gradient of y alone");
+    const Value operands[] = {b.gradient(), b.input(0), b.input(1), b.output(1), b.output(2)};
+    const std::vector<Value> results = b.graph().append(LayerNormGradient{}, operands);
+    for (const int i : {0, 1, 2}) {
+        if (b.wanted(i)) b.set(i, results[static_cast<std::size_t>(i)]);
+    }
+}
+double cost(const LayerNorm&, Specs inputs, Specs) { return 7 * elements(inputs[0]); }
+std::string attributes(const LayerNorm& op) { return fmt::format("epsilon={}", op.epsilon); }
+
+std::vector<TensorSpec> infer(const LayerNormGradient&, Specs inputs) {
+    require_inputs(inputs, 5, 5);
+    require_shape(inputs[1], inputs[0].shape, "the input");
+    const Shape c = channels(inputs[0]);
+    require_shape(inputs[2], c, "gamma");
+    for (const std::size_t i : {3u, 4u}) require_shape(inputs[i], rows(inputs[0]), i == 3 ? "the mean" : "rstd");
+    const TensorSpec sum{c, accumulation(inputs[0].dtype)};
+    return {inputs[0], sum, sum};
+}
+void differentiate(const LayerNormGradient&, Backward& b) { b.none("second derivatives are not built"); }
+double cost(const LayerNormGradient&, Specs inputs, Specs) { return 12 * elements(inputs[0]); }
+std::string attributes(const LayerNormGradient&) { return ""; }
 
 }  // namespace cambium::ops

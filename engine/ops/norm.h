@@ -1,6 +1,6 @@
-// Batch normalisation (Ioffe & Szegedy 2015). Training mode normalises by the batch's own moments. Evaluation and
+// Normalisation. Batch norm (Ioffe & Szegedy 2015): training mode normalises by the batch's own moments. Evaluation and
 // frozen mode are a ScaleShift by constants, which BatchNormScale and BatchNormShift compute from the Store once, not
-// in each run; folding then needs nothing but ScaleFilter.
+// in each run; folding then needs nothing but ScaleFilter. Layer norm (Ba et al. 2016) is the same in every mode.
 #pragma once
 
 #include "engine/ops/common.h"
@@ -37,10 +37,26 @@ struct ScaleFilter {
     static constexpr std::string_view name = "scale_filter";
 };
 
+// Inputs: x [..., C], gamma [C], beta [C]. Outputs: y, mean [...], rstd [...], the moments of each row of C values:
+// rstd = 1 / sqrt(variance + epsilon), variance biased, y = gamma (x - mean) rstd + beta. The moments are f32 (or f64).
+struct LayerNorm {
+    static constexpr std::string_view name = "layer_norm";
+    double epsilon = 1e-5;
+};
+
+// Inputs: dy, x, gamma, mean, rstd. Outputs: dx, dgamma [C], dbeta [C], the last two always f32 (or f64). With
+// x' = (x - mean) rstd, g = gamma dy and E the mean over a row:
+//   dx = rstd (g - E[g] - x' E[g x']),  dgamma = Sum dy x',  dbeta = Sum dy over all rows
+struct LayerNormGradient {
+    static constexpr std::string_view name = "layer_norm_gradient";
+};
+
 CAMBIUM_OPERATOR(BatchNorm)
 CAMBIUM_OPERATOR(BatchNormGradient)
 CAMBIUM_OPERATOR(BatchNormScale)
 CAMBIUM_OPERATOR(BatchNormShift)
 CAMBIUM_OPERATOR(ScaleFilter)
+CAMBIUM_OPERATOR(LayerNorm)
+CAMBIUM_OPERATOR(LayerNormGradient)
 
 }  // namespace cambium::ops

@@ -4,8 +4,10 @@
 
 #include <variant>
 
+#include "engine/ops/attention.h"
 #include "engine/ops/conv.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/embedding.h"
 #include "engine/ops/layout.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/matmul.h"
@@ -21,13 +23,16 @@ using OpVariant =
     std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                               //
                  ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,               //
                  ops::Convert, ops::Normalize, ops::Add, ops::Multiply, ops::Scale, ops::Lerp, ops::AddBias,  //
-                 ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Dropout, ops::Guard,
-                 ops::Increment,                                                                                      //
-                 ops::BatchNorm, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter,  //
-                 ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,                      //
-                 ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                                              //
-                 ops::Concat, ops::Slice, ops::Pad, ops::Reshape, ops::Transposition,                                 //
-                 ops::ReduceSum, ops::Broadcast, ops::GlobalNorm,                                                     //
+                 ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Gelu, ops::GeluGradient,
+                 ops::Dropout, ops::Guard,
+                 ops::Increment,  //
+                 ops::BatchNorm, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter,
+                 ops::LayerNorm, ops::LayerNormGradient,                                          //
+                 ops::Attention, ops::AttentionGradient, ops::Embedding, ops::EmbeddingGradient,  //
+                 ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,  //
+                 ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                          //
+                 ops::Concat, ops::Slice, ops::Pad, ops::Reshape, ops::Transposition,             //
+                 ops::ReduceSum, ops::Broadcast, ops::GlobalNorm,                                 //
                  ops::Softmax, ops::SoftmaxGradient, ops::SoftmaxCrossEntropy, ops::SoftmaxCrossEntropyGradient,
                  ops::TopKCount,  //
                  ops::ClipScale, ops::SgdUpdate, ops::AdamUpdate>;

@@ -13,8 +13,8 @@ using Kind = GoldenOperand::Fill;
 GoldenOperand real(Shape shape) { return {.shape = shape, .differentiable = true}; }
 GoldenOperand constant(Shape shape) { return {.shape = shape}; }
 GoldenOperand positive(Shape shape) { return {.fill = Kind::positive, .shape = shape}; }
-GoldenOperand labels(std::int64_t count, std::uint32_t classes) {
-    return {.fill = Kind::labels, .shape = {count}, .classes = classes};
+GoldenOperand labels(Shape shape, std::uint32_t classes) {
+    return {.fill = Kind::labels, .shape = shape, .classes = classes};
 }
 
 // An operator applied to all operands, giving all its outputs.
@@ -60,6 +60,7 @@ void add_elementwise(std::vector<GoldenCase>& cases) {
     cases.push_back({"scale shift", {real(image), real(channels), real(channels)}, apply(ScaleShift{})});
     cases.push_back({"channel dot", {real(image), real(image)}, apply(ChannelDot{})});
     cases.push_back({"relu", {real({4, 5, 6})}, apply(Relu{})});
+    cases.push_back({"gelu", {real({4, 5, 6})}, apply(Gelu{})});
 }
 
 void add_norms(std::vector<GoldenCase>& cases) {
@@ -68,6 +69,21 @@ void add_norms(std::vector<GoldenCase>& cases) {
     cases.push_back({"batch norm inference",
                      {real({3, 4, 5, 6}), real({6}), real({6}), constant({6}), positive({6})},
                      [](const Values& x) { return Values{batch_norm_inference(x[0], x[1], x[2], x[3], x[4], 1e-3)}; }});
+}
+
+void add_tokens(std::vector<GoldenCase>& cases) {
+    const auto heads = [&](const char* name, Shape qkv, AttentionMask mask, bool padded) {
+        std::vector<GoldenOperand> operands{real(qkv)};
+        if (padded) operands.push_back(labels({qkv[0]}, 9));
+        cases.push_back({name, std::move(operands), apply(Attention{mask})});
+    };
+    cases.push_back({"layer norm", {real({3, 5, 12}), real({12}), real({12})}, apply(LayerNorm{1e-6})});
+    cases.push_back({"layer norm row", {real({40}), real({40}), real({40})}, apply(LayerNorm{1e-3})});
+    heads("attention", {2, 9, 3, 2, 8}, AttentionMask::none, false);
+    heads("attention causal", {2, 9, 3, 2, 8}, AttentionMask::causal, false);
+    heads("attention padded", {4, 9, 3, 2, 5}, AttentionMask::none, true);
+    heads("attention causal padded", {4, 9, 3, 2, 5}, AttentionMask::causal, true);
+    cases.push_back({"embedding", {real({7, 6}), labels({3, 8}, 7)}, apply(Embedding{})});
 }
 
 void add_pools(std::vector<GoldenCase>& cases) {
@@ -104,14 +120,14 @@ void add_losses(std::vector<GoldenCase>& cases) {
         cases.push_back({name, std::move(operands), apply(SoftmaxCrossEntropy{smoothing})});
     };
     cases.push_back({"softmax", {real({4, 3, 7})}, apply(Softmax{})});
-    loss("cross entropy", {real({9, 7}), labels(9, 7)}, 0);
-    loss("cross entropy smoothed", {real({9, 7}), labels(9, 7)}, 0.1);
-    loss("cross entropy weighted", {real({9, 7}), labels(9, 7), positive({7})}, 0);
-    loss("cross entropy weighted smoothed", {real({9, 7}), labels(9, 7), positive({7})}, 0.2);
+    loss("cross entropy", {real({9, 7}), labels({9}, 7)}, 0);
+    loss("cross entropy smoothed", {real({9, 7}), labels({9}, 7)}, 0.1);
+    loss("cross entropy weighted", {real({9, 7}), labels({9}, 7), positive({7})}, 0);
+    loss("cross entropy weighted smoothed", {real({9, 7}), labels({9}, 7), positive({7})}, 0.2);
     loss("cross entropy soft", {real({6, 5}), positive({6, 5})}, 0);
     loss("cross entropy soft weighted smoothed", {real({6, 5}), positive({6, 5}), positive({5})}, 0.2);
-    cases.push_back({"top 1", {constant({40, 6}), labels(40, 6)}, apply(TopKCount{1})});
-    cases.push_back({"top 3", {constant({40, 6}), labels(40, 6)}, apply(TopKCount{3})});
+    cases.push_back({"top 1", {constant({40, 6}), labels({40}, 6)}, apply(TopKCount{1})});
+    cases.push_back({"top 3", {constant({40, 6}), labels({40}, 6)}, apply(TopKCount{3})});
 }
 
 }  // namespace
@@ -121,6 +137,7 @@ std::vector<GoldenCase> golden_cases() {
     add_products(cases);
     add_elementwise(cases);
     add_norms(cases);
+    add_tokens(cases);
     add_pools(cases);
     add_layouts_and_sums(cases);
     add_losses(cases);

@@ -51,8 +51,8 @@ def positive(*shape):
     return ("positive", shape)
 
 
-def labels(count, classes):
-    return ("labels", (count,), classes)
+def labels(shape, classes):
+    return ("labels", shape if isinstance(shape, tuple) else (shape,), classes)
 
 
 def image_bytes(*shape):
@@ -111,6 +111,34 @@ def batch_norm_inference(x, gamma, beta, mean, variance):
     return F.batch_norm(channels_second(x), mean, variance, gamma, beta, training=False, eps=1e-3).movedim(1, -1)
 
 
+def layer_norm(epsilon):
+    def apply(x, gamma, beta):
+        rstd = (x.detach().var(-1, correction=0) + epsilon).rsqrt()
+        return F.layer_norm(x, x.shape[-1:], gamma, beta, epsilon), x.detach().mean(-1), rstd
+
+    return apply
+
+
+def attention(causal=False):
+    # qkv [N, L, 3, H, D]; count [N], of which -1 and 0 leave no token. Padding is compared as the zeros that it has.
+    def apply(qkv, count=None):
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        place = torch.arange(qkv.shape[1])
+        seen = place[:, None] >= place if causal else torch.ones(len(place), len(place), dtype=bool)
+        present = place < (torch.full((len(qkv),), len(place)) if count is None else count)[:, None]
+        seen = (seen & present[:, None, :])[:, None]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen | ~seen.any(-1, keepdim=True))
+        scores = torch.where(seen, q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, -torch.inf).detach()
+        lse = torch.where(present[:, None], scores.logsumexp(-1), 0)
+        return y.transpose(1, 2) * present[:, :, None, None], lse
+
+    return apply
+
+
+def embedding(table, index):
+    return F.embedding(index.clamp(0), table) * (index >= 0)[..., None]
+
+
 def cross_entropy(smoothing=0.0):
     def apply(logits, target, weights=None):
         loss = F.cross_entropy(logits, target, weights, reduction="sum", ignore_index=-1, label_smoothing=smoothing)
@@ -160,9 +188,17 @@ CASES = {
     "scale shift": ([real(2, 3, 4, 5), real(5), real(5)], lambda x, scale, shift: x * scale + shift),
     "channel dot": ([real(2, 3, 4, 5), real(2, 3, 4, 5)], lambda a, b: (a * b).sum((0, 1, 2))),
     "relu": ([real(4, 5, 6)], F.relu),
+    "gelu": ([real(4, 5, 6)], F.gelu),
     "batch norm 4d": ([real(3, 4, 5, 6), real(6), real(6)], batch_norm(1e-5)),
     "batch norm 2d": ([real(7, 6), real(6), real(6)], batch_norm(1e-3)),
     "batch norm inference": ([real(3, 4, 5, 6), real(6), real(6), constant(6), positive(6)], batch_norm_inference),
+    "layer norm": ([real(3, 5, 12), real(12), real(12)], layer_norm(1e-6)),
+    "layer norm row": ([real(40), real(40), real(40)], layer_norm(1e-3)),
+    "attention": ([real(2, 9, 3, 2, 8)], attention()),
+    "attention causal": ([real(2, 9, 3, 2, 8)], attention(causal=True)),
+    "attention padded": ([real(4, 9, 3, 2, 5), labels(4, 9)], attention()),
+    "attention causal padded": ([real(4, 9, 3, 2, 5), labels(4, 9)], attention(causal=True)),
+    "embedding": ([real(7, 6), labels((3, 8), 7)], embedding),
     "max pool": ([real(2, 9, 8, 5)], max_pool(kernel_size=3, stride=2, padding=1)),
     "max pool ceil": ([real(2, 8, 10, 5)], max_pool(kernel_size=3, stride=2, ceil_mode=True)),
     "max pool uneven": ([real(1, 9, 11, 4)], max_pool(kernel_size=(2, 4), stride=(3, 2), padding=(1, 2), ceil_mode=True)),

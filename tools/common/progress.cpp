@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "tools/common/command.h"
+#include "tools/common/terminal.h"
 
 namespace cambium {
 
@@ -22,7 +23,6 @@ Progress::~Progress() {
 }
 
 void Progress::show(std::int64_t done) {
-    constexpr std::int64_t width = 30;
     if (!terminal_) return;
     const Clock::time_point now = Clock::now();
     if (first_ < 0) first_ = done;  // a resumed download has not just fetched what it starts with
@@ -31,11 +31,22 @@ void Progress::show(std::int64_t done) {
     drawn_ = true;
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const double rate = seconds > 0 ? static_cast<double>(done - first_) / seconds : 0;
-    const std::int64_t filled = total_ > 0 ? std::clamp<std::int64_t>(width * done / total_, 0, width) : 0;
-    const std::string line = fmt::format("\r{} [{:#>{}}{:>{}}] {} of {} {}, {:.1f} a second\x1b[K", title_, "", filled,
-                                         "", width - filled, done, total_, unit_, rate);
+    const std::string line = "\r" + progress_line(title_, done, total_, unit_, rate, line_width()) + "\x1b[K";
     std::fputs(line.c_str(), stderr);
     std::fflush(stderr);
+}
+
+// The bar takes the columns that the words leave over.
+std::string progress_line(std::string_view title, std::int64_t done, std::int64_t total, std::string_view unit,
+                          double rate, std::size_t width) {
+    constexpr std::size_t longest_bar = 30, shortest_bar = 5, frame = 3;  // " []"
+    const std::string words = fmt::format(" {} of {} {}, {:.1f} a second", done, total, unit, rate);
+    const std::size_t taken = columns(title) + columns(words) + frame;
+    const std::size_t bar = taken < width ? std::min(longest_bar, width - taken) : 0;
+    if (bar < shortest_bar) return clipped(fmt::format("{}{}", title, words), width);
+    const double share = total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 0;
+    const auto filled = static_cast<std::size_t>(share * static_cast<double>(bar));
+    return fmt::format("{} [{:#>{}}{:>{}}]{}", title, "", filled, "", bar - filled, words);
 }
 
 }  // namespace cambium

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace cambium {
 
@@ -24,5 +25,9 @@ class Progress {
     bool terminal_, drawn_ = false;
     Clock::time_point start_, last_;
 };
+
+// The line for `done` of `total`, at most `width` columns: without the bar where that leaves no room for one.
+std::string progress_line(std::string_view title, std::int64_t done, std::int64_t total, std::string_view unit,
+                          double rate, std::size_t width);
 
 }  // namespace cambium

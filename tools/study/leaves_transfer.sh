@@ -2,7 +2,7 @@
 # leaves_transfer.sh PROGRAM [WORK]: what does pretraining gain on the built-in sample, and where does it stop to?
 #
 # The same network learns the target species from its pretrained weights and from random ones, with the same photos, the
-# same number of steps and five seeds. The rate of each is chosen on the validation photos, from three for either; what is
+# same number of steps and five seeds. The rate of each is chosen on the validation photos, from the same five; what is
 # reported is the accuracy on the test photos. Once for the sample as it is, once with the dial far from the source's domain.
 set -euo pipefail
 program=$(readlink -f "$1")
@@ -47,9 +47,8 @@ for domain in near far; do
     [[ $domain == near ]] || data='leaves:target?dial=2'
     for start in pretrained scratch; do
         recipe=full
-        rates=(0.003 0.01 0.03)
-        [[ $start == pretrained ]] || recipe=scratch rates=(0.01 0.03 0.1)
-        rate=$(sweep "$domain-$start" "$data" "$recipe" "${rates[@]}")
+        [[ $start == pretrained ]] || recipe=scratch
+        rate=$(sweep "$domain-$start" "$data" "$recipe" 0.003 0.01 0.03 0.1 0.3)
         read -r mean spread < <(measure "$domain-$start" "$data" "$recipe" "$rate")
         printf '%-10s %-12s %8s %9.1f%% %7.1f%%\n' "$domain" "$start" "$rate" "$(awk "BEGIN { print 100 * $mean }")" \
             "$(awk "BEGIN { print 100 * $spread }")"

@@ -75,6 +75,8 @@ Prepared prepare(const ops::Add&, const NodeSpec& node) { return binary(node, ta
 Prepared prepare(const ops::Multiply&, const NodeSpec& node) { return binary(node, table().multiply); }
 Prepared prepare(const ops::Relu&, const NodeSpec& node) { return unary(node, table().relu); }
 Prepared prepare(const ops::ReluGradient&, const NodeSpec& node) { return binary(node, table().relu_gradient); }
+Prepared prepare(const ops::Gelu&, const NodeSpec& node) { return unary(node, table().gelu); }
+Prepared prepare(const ops::GeluGradient&, const NodeSpec& node) { return binary(node, table().gelu_gradient); }
 
 Prepared prepare(const ops::Scale& op, const NodeSpec& node) {
     const auto factor = static_cast<float>(op.factor);

@@ -4,6 +4,7 @@
 
 #include "engine/backends/cpu/kernels.h"
 #include "engine/backends/cpu/simd.h"
+#include "engine/backends/cpu/vector_math.h"
 #include "engine/base/philox.h"
 
 namespace cambium::cpu::CAMBIUM_ISA {
@@ -56,6 +57,19 @@ void relu(const float* x, float* y, i64 n) {
 void relu_gradient(const float* dy, const float* y, float* dx, i64 n) {
 #pragma GCC ivdep
     for (i64 i = 0; i < n; ++i) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+}
+
+void gelu(const float* x, float* y, i64 n) {
+#pragma GCC ivdep
+    for (i64 i = 0; i < n; ++i) y[i] = x[i] * normal_distribution(x[i]).below;
+}
+
+void gelu_gradient(const float* dy, const float* x, float* dx, i64 n) {
+#pragma GCC ivdep
+    for (i64 i = 0; i < n; ++i) {
+        const Normal normal = normal_distribution(x[i]);
+        dx[i] = dy[i] * (normal.below + x[i] * normal.density);
+    }
 }
 
 void dropout(const float* x, float* y, i64 first, i64 n, const DropoutDraw& draw) {
@@ -153,6 +167,8 @@ const ElementwiseKernels elementwise_table{
     .lerp = lerp,
     .relu = relu,
     .relu_gradient = relu_gradient,
+    .gelu = gelu,
+    .gelu_gradient = gelu_gradient,
     .dropout = dropout,
     .normalize = normalize,
     .sgd = sgd,

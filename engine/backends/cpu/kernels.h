@@ -37,6 +37,8 @@ struct ElementwiseKernels {
     void (*lerp)(const float* a, const float* b, float t, float* y, std::int64_t n);
     void (*relu)(const float* x, float* y, std::int64_t n);
     void (*relu_gradient)(const float* dy, const float* y, float* dx, std::int64_t n);
+    void (*gelu)(const float* x, float* y, std::int64_t n);
+    void (*gelu_gradient)(const float* dy, const float* x, float* dx, std::int64_t n);
     // x is elements first .. first + n - 1 of the whole tensor.
     void (*dropout)(const float* x, float* y, std::int64_t first, std::int64_t n, const DropoutDraw& draw);
     // `channels` names the source of each of the three output channels.
@@ -70,6 +72,29 @@ struct ChannelKernels {
     // dx = scale dy - (x - mean) slope - offset
     void (*normalize_gradient)(const float* dy, const float* x, const float* mean, const float* scale,
                                const float* slope, const float* offset, float* dx, std::int64_t rows, std::int64_t c);
+};
+
+struct LayerNormSums {
+    double gradient, product;  // Sum g and Sum g x', where g = gamma dy and x' = (x - mean) rstd
+};
+
+// One row of n > 0 elements: of scores that a softmax is taken of, or of values that layer norm normalises.
+struct RowKernels {
+    float (*maximum)(const float* x, std::int64_t n);
+    // y = exp(scale x - shift); y may be x
+    void (*exponentials)(const float* x, float scale, float shift, float* y, std::int64_t n);
+    // ds = scale p (dp - mean); ds may be dp
+    void (*softmax_gradient)(const float* p, const float* dp, float mean, float scale, float* ds, std::int64_t n);
+    double (*dot)(const float* a, const float* b, std::int64_t n);
+    // y = gamma (x - mean) rstd + beta; y may be x
+    void (*layer_norm)(const float* x, const float* gamma, const float* beta, float mean, float rstd, float* y,
+                       std::int64_t n);
+    // dgamma += dy x', dbeta += dy
+    LayerNormSums (*layer_norm_sums)(const float* dy, const float* x, const float* gamma, float mean, float rstd,
+                                     double* dgamma, double* dbeta, std::int64_t n);
+    // dx = rstd (g - offset - x' slope); dx may be dy or x
+    void (*layer_norm_gradient)(const float* dy, const float* x, const float* gamma, float mean, float rstd,
+                                float offset, float slope, float* dx, std::int64_t n);
 };
 
 // One row of output pixels of one image; each output or input pixel is a run of c channels.
@@ -106,6 +131,7 @@ struct GemmKernels {
 struct Kernels {
     const ElementwiseKernels& elementwise;
     const ChannelKernels& channel;
+    const RowKernels& row;
     const Pooling& pooling;
     const GemmKernels& gemm;
 };
@@ -116,6 +142,7 @@ const Kernels& kernels();
 #define CAMBIUM_CPU_TABLES                             \
     extern const ElementwiseKernels elementwise_table; \
     extern const ChannelKernels channel_table;         \
+    extern const RowKernels row_table;                 \
     extern const Pooling pooling_table;                \
     extern const GemmKernels gemm_table;
 

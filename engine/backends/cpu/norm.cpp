@@ -1,5 +1,5 @@
-// Batch normalisation: one pass for the moments, in f64 (a single pass loses nothing there: squares of f32 are exact),
-// one to normalise; the gradient likewise.
+// Batch norm and layer norm: one pass for the moments, in f64 (a single pass loses nothing there: squares of f32 are
+// exact), one to normalise; the gradients likewise.
 #include <cmath>
 
 #include "engine/backends/cpu/prepare.h"
@@ -173,6 +173,74 @@ Prepared prepare(const ops::ScaleFilter&, const NodeSpec& node) {
             }
         });
     });
+}
+
+Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node) {
+    const std::int64_t c = node.inputs[0].tensor.shape[-1], rows = node.inputs[0].tensor.shape.count() / c;
+    const DType dtype = node.inputs[0].tensor.dtype, y_dtype = node.outputs[0].tensor.dtype;
+    auto step = make_step(node, [=](const Operands& o) {
+        parallel_for(rows, std::max<std::int64_t>(1, 16384 / c), [&](std::int64_t begin, std::int64_t end) {
+            std::vector<float> buffer(static_cast<std::size_t>(2 * c));
+            for (std::int64_t row = begin; row < end; ++row) {
+                const float* x = widened(o.inputs[0], dtype, row * c, c, buffer.data());
+                const double mean = kernels().elementwise.sum(x, c) / static_cast<double>(c);
+                const double square = kernels().elementwise.sum_of_squares(x, c) / static_cast<double>(c);
+                const double rstd = 1 / std::sqrt(std::max(0.0, square - mean * mean) + op.epsilon);
+                const auto m = static_cast<float>(mean), r = static_cast<float>(rstd);
+                if (o.outputs[1] != nullptr) o.out<float>(1)[row] = m;
+                if (o.outputs[2] != nullptr) o.out<float>(2)[row] = r;
+                if (o.outputs[0] == nullptr) continue;
+                float* y = y_dtype == DType::f32 ? o.out<float>(0) + row * c : buffer.data() + c;
+                kernels().row.layer_norm(x, o.in<float>(1), o.in<float>(2), m, r, y, c);
+                if (y_dtype == DType::bf16) kernels().elementwise.narrow(y, o.out<bf16>(0) + row * c, c);
+            }
+        });
+    });
+    if (dtype == y_dtype) step->aliases.push_back({.output = 0, .input = 0});
+    return step;
+}
+
+Prepared prepare(const ops::LayerNormGradient&, const NodeSpec& node) {
+    const std::int64_t c = node.inputs[0].tensor.shape[-1];
+    const ChannelView view{.rows = node.inputs[0].tensor.shape.count() / c, .c = c};
+    const ReductionParts parts(view);
+    const NormWorkspace space{parts.count(), 2, c, 0};
+    const DType dtype = node.inputs[0].tensor.dtype, x_dtype = node.inputs[1].tensor.dtype;
+    const DType dx_dtype = node.outputs[0].tensor.dtype;
+    const auto row_gradient = [=](const Operands& o, std::int64_t row, std::int64_t part, float* buffer) {
+        const float *gamma = o.in<float>(2), mean = o.in<float>(3)[row], rstd = o.in<float>(4)[row];
+        const float* dy = widened(o.inputs[0], dtype, row * c, c, buffer);
+        const float* x = widened(o.inputs[1], x_dtype, row * c, c, buffer + c);
+        const LayerNormSums sums =
+            kernels().row.layer_norm_sums(dy, x, gamma, mean, rstd, space.sums(o, part, 0), space.sums(o, part, 1), c);
+        if (o.outputs[0] == nullptr) return;
+        float* dx = dx_dtype == DType::f32 ? o.out<float>(0) + row * c : buffer + 2 * c;
+        const auto offset = static_cast<float>(sums.gradient / static_cast<double>(c));
+        const auto slope = static_cast<float>(sums.product / static_cast<double>(c));
+        kernels().row.layer_norm_gradient(dy, x, gamma, mean, rstd, offset, slope, dx, c);
+        if (dx_dtype == DType::bf16) kernels().elementwise.narrow(dx, o.out<bf16>(0) + row * c, c);
+    };
+    auto step = make_step(node, [=](const Operands& o) {
+        space.clear(o);
+        parts.run([&](std::int64_t part) {
+            return [&, part, buffer = std::vector<float>(static_cast<std::size_t>(3 * c))](const Tile& tile) mutable {
+                const std::int64_t first = tile.offset / c;
+                for (std::int64_t i = 0; i < tile.rows; ++i) row_gradient(o, first + i, part, buffer.data());
+            };
+        });
+        for (std::size_t output : {1u, 2u}) {
+            if (o.outputs[output] == nullptr) continue;
+            const auto term = static_cast<std::int64_t>(output) - 1;
+            for (std::int64_t k = 0; k < c; ++k) o.out<float>(output)[k] = static_cast<float>(space.total(o, term, k));
+        }
+    });
+    step->workspace_bytes = space.bytes();
+    for (const int input : {0, 1}) {
+        if (node.inputs[static_cast<std::size_t>(input)].tensor.dtype == dx_dtype) {
+            step->aliases.push_back({.output = 0, .input = input});
+        }
+    }
+    return step;
 }
 
 }  // namespace cambium::cpu

@@ -19,6 +19,8 @@ Prepared prepare(const ops::AddBias& op, const NodeSpec& node);
 Prepared prepare(const ops::ScaleShift& op, const NodeSpec& node);
 Prepared prepare(const ops::Relu& op, const NodeSpec& node);
 Prepared prepare(const ops::ReluGradient& op, const NodeSpec& node);
+Prepared prepare(const ops::Gelu& op, const NodeSpec& node);
+Prepared prepare(const ops::GeluGradient& op, const NodeSpec& node);
 Prepared prepare(const ops::Dropout& op, const NodeSpec& node);
 Prepared prepare(const ops::Guard& op, const NodeSpec& node);
 Prepared prepare(const ops::Increment& op, const NodeSpec& node);
@@ -28,6 +30,14 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node);
 Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node);
+Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node);
+Prepared prepare(const ops::LayerNormGradient& op, const NodeSpec& node);
+// attention.cpp
+Prepared prepare(const ops::Attention& op, const NodeSpec& node);
+Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node);
+// embedding.cpp
+Prepared prepare(const ops::Embedding& op, const NodeSpec& node);
+Prepared prepare(const ops::EmbeddingGradient& op, const NodeSpec& node);
 // pool.cpp
 Prepared prepare(const ops::MaxPool2d& op, const NodeSpec& node);
 Prepared prepare(const ops::MaxPool2dGradient& op, const NodeSpec& node);

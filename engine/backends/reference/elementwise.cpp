@@ -1,6 +1,7 @@
 // Element by element, or channel by channel along the last axis.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "engine/backends/reference/reference.h"
 #include "engine/base/fail.h"
@@ -46,6 +47,8 @@ void convert_to(DType dtype, const Operands& operands) {
             fail("the reference backend cannot convert to {}", name_of(dtype));
     }
 }
+
+double normal_distribution(double x) { return 0.5 * (1 + std::erf(x / std::numbers::sqrt2)); }
 
 }  // namespace
 
@@ -118,6 +121,18 @@ void run(const ops::Relu&, const Operands& operands) {
 void run(const ops::ReluGradient&, const Operands& operands) {
     const double *dy = operands.in(0), *y = operands.in(1);
     map(operands, [&](std::int64_t i) { return y[i] > 0 ? dy[i] : 0; });
+}
+
+void run(const ops::Gelu&, const Operands& operands) {
+    const double* x = operands.in(0);
+    map(operands, [&](std::int64_t i) { return x[i] * normal_distribution(x[i]); });
+}
+
+void run(const ops::GeluGradient&, const Operands& operands) {
+    const double *dy = operands.in(0), *x = operands.in(1);
+    const double peak = 1 / std::sqrt(2 * std::numbers::pi);
+    map(operands,
+        [&](std::int64_t i) { return dy[i] * (normal_distribution(x[i]) + x[i] * peak * std::exp(-x[i] * x[i] / 2)); });
 }
 
 void run(const ops::Dropout& op, const Operands& operands) {

@@ -1,4 +1,4 @@
-// Batch normalisation: two passes for the moments, and the gradient as in Ioffe & Szegedy 2015, section 3.
+// Batch norm (the gradient as in Ioffe & Szegedy 2015, section 3) and layer norm; two passes for the moments.
 #include <algorithm>
 #include <cmath>
 
@@ -89,6 +89,47 @@ void run(const ops::ScaleFilter&, const Operands& operands) {
     const std::int64_t slice = K == 0 ? 0 : operands.count() / K;
     const double *w = operands.in(0), *scale = operands.in(1);
     for (std::int64_t i = 0; i < K * slice; ++i) operands.out()[i] = w[i] * scale[i / slice];
+}
+
+void run(const ops::LayerNorm& op, const Operands& operands) {
+    const Rows rows(operands.shape(0));
+    const double *x = operands.in(0), *gamma = operands.in(1), *beta = operands.in(2);
+    const auto C = static_cast<double>(rows.columns);
+    for (std::int64_t row = 0; row < rows.count; ++row, x += rows.columns) {
+        double mean = 0, variance = 0;
+        for (std::int64_t c = 0; c < rows.columns; ++c) mean += x[c] / C;
+        for (std::int64_t c = 0; c < rows.columns; ++c) variance += (x[c] - mean) * (x[c] - mean) / C;
+        const double rstd = 1 / std::sqrt(variance + op.epsilon);
+        if (double* y = operands.out(0)) {
+            for (std::int64_t c = 0; c < rows.columns; ++c)
+                y[row * rows.columns + c] = gamma[c] * (x[c] - mean) * rstd + beta[c];
+        }
+        if (double* means = operands.out(1)) means[row] = mean;
+        if (double* rstds = operands.out(2)) rstds[row] = rstd;
+    }
+}
+
+void run(const ops::LayerNormGradient&, const Operands& operands) {
+    const Rows rows(operands.shape(0));
+    const double *dy = operands.in(0), *x = operands.in(1), *gamma = operands.in(2);
+    const double *mean = operands.in(3), *rstd = operands.in(4);
+    double *dx = operands.out(0), *dgamma = operands.out(1), *dbeta = operands.out(2);
+    if (dgamma != nullptr) std::fill_n(dgamma, rows.columns, 0.0);
+    if (dbeta != nullptr) std::fill_n(dbeta, rows.columns, 0.0);
+    const auto C = static_cast<double>(rows.columns);
+    for (std::int64_t row = 0; row < rows.count; ++row, dy += rows.columns, x += rows.columns) {
+        const auto normalised = [&](std::int64_t c) { return (x[c] - mean[row]) * rstd[row]; };
+        double gradient_mean = 0, product_mean = 0;
+        for (std::int64_t c = 0; c < rows.columns; ++c) {
+            gradient_mean += gamma[c] * dy[c] / C;
+            product_mean += gamma[c] * dy[c] * normalised(c) / C;
+            if (dgamma != nullptr) dgamma[c] += dy[c] * normalised(c);
+            if (dbeta != nullptr) dbeta[c] += dy[c];
+        }
+        if (dx == nullptr) continue;
+        for (std::int64_t c = 0; c < rows.columns; ++c)
+            dx[row * rows.columns + c] = rstd[row] * (gamma[c] * dy[c] - gradient_mean - normalised(c) * product_mean);
+    }
 }
 
 }  // namespace cambium::reference

@@ -69,6 +69,8 @@ void run(const ops::ScaleShift&, const Operands&);
 void run(const ops::ChannelDot&, const Operands&);
 void run(const ops::Relu&, const Operands&);
 void run(const ops::ReluGradient&, const Operands&);
+void run(const ops::Gelu&, const Operands&);
+void run(const ops::GeluGradient&, const Operands&);
 void run(const ops::Dropout&, const Operands&);
 void run(const ops::Guard&, const Operands&);
 void run(const ops::Increment&, const Operands&);
@@ -78,6 +80,13 @@ void run(const ops::BatchNormGradient&, const Operands&);
 void run(const ops::BatchNormScale&, const Operands&);
 void run(const ops::BatchNormShift&, const Operands&);
 void run(const ops::ScaleFilter&, const Operands&);
+void run(const ops::LayerNorm&, const Operands&);
+void run(const ops::LayerNormGradient&, const Operands&);
+
+void run(const ops::Attention&, const Operands&);
+void run(const ops::AttentionGradient&, const Operands&);
+void run(const ops::Embedding&, const Operands&);
+void run(const ops::EmbeddingGradient&, const Operands&);
 
 void run(const ops::MaxPool2d&, const Operands&);
 void run(const ops::MaxPool2dGradient&, const Operands&);

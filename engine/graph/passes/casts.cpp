@@ -29,13 +29,16 @@ Policy policy_of(const Node& node) {
     const Op& op = node.op;
     if (is_any<Conv2d, Conv2dInputGradient, MatMul>(op)) return {Kind::product, 2};
     if (is_any<Conv2dFilterGradient>(op)) return {Kind::product, 2, true};
-    if (is_any<ReduceSum>(op)) return {Kind::follower, 1, true};
+    if (is_any<Attention>(op)) return {Kind::product, 1};
+    if (is_any<AttentionGradient>(op)) return {Kind::product, 3};
+    if (is_any<ReduceSum, EmbeddingGradient>(op)) return {Kind::follower, 1, true};
     if (is_any<ChannelDot>(op)) return {Kind::follower, 2, true};
-    if (is_any<Add, Multiply, ReluGradient, BatchNormGradient>(op)) return {Kind::follower, 2};
+    if (is_any<Add, Multiply, ReluGradient, GeluGradient, BatchNormGradient, LayerNormGradient>(op))
+        return {Kind::follower, 2};
     if (is_any<Concat>(op)) return {Kind::follower, static_cast<int>(node.inputs.size())};
-    if (is_any<Scale, AddBias, ScaleShift, Relu, Dropout, BatchNorm, MaxPool2d, MaxPool2dGradient, AvgPool2d,
-               AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice, Pad, Reshape, Transposition>(
-            op)) {
+    if (is_any<Scale, AddBias, ScaleShift, Relu, Gelu, Dropout, BatchNorm, LayerNorm, MaxPool2d, MaxPool2dGradient,
+               AvgPool2d, AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice, Pad, Reshape,
+               Transposition>(op)) {
         return {Kind::follower, 1};
     }
     return {};
@@ -81,9 +84,10 @@ class Caster {
             const bool activation = static_cast<int>(i) < policy.activations;
             node.inputs[i] = converted(node.inputs[i], activation && to_low ? DType::bf16 : DType::f32, node.label);
         }
-        const bool images = std::holds_alternative<ops::Normalize>(node.op);
+        // Where activations begin: from pixels, or from the rows of a table that itself stays f32.
+        const bool begins = is_any<ops::Normalize, ops::Embedding>(node.op);
         const bool keeps =
-            node.outputs.empty() || policy.full_result || (!to_low && !images) || stays_full(node, policy);
+            node.outputs.empty() || policy.full_result || (!to_low && !begins) || stays_full(node, policy);
         if (!keeps) lower(node.outputs[0]);
         nodes_.push_back(std::move(node));
     }

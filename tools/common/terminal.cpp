@@ -1,0 +1,71 @@
+#include "tools/common/terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace cambium {
+namespace {
+
+constexpr std::size_t usual_columns = 80;
+
+bool begins_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
+}  // namespace
+
+std::size_t line_width() {
+    winsize size{};
+    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return (known ? size.ws_col : usual_columns) - 1;
+}
+
+std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_code_point));
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+    std::string result;
+    std::size_t used = 0;
+    bool fresh = true;  // nothing but the indent stands in this line
+    while (!text.empty()) {
+        // A word, with the spaces before it.
+        const std::size_t start = std::min(text.find_first_not_of(' '), text.size());
+        const std::size_t end = std::min(text.find_first_of(" \n", start), text.size());
+        const std::string_view word = text.substr(start, end - start);
+        if (!fresh && used + start + columns(word) > width) {
+            result += "\n" + std::string(indent, ' ');
+            used = indent;
+        } else {
+            result.append(start, ' ');
+            used += start;
+        }
+        result += word;
+        used += columns(word);
+        fresh = false;
+        text.remove_prefix(end);
+        if (text.starts_with('\n')) {
+            result += '\n';
+            text.remove_prefix(1);
+            used = 0;
+            fresh = true;
+        }
+    }
+    return result;
+}
+
+std::string clipped(std::string_view text, std::size_t width) {
+    std::size_t shown = 0, end = 0;
+    for (; end < text.size(); ++end) {
+        if (begins_code_point(text[end]) && shown++ == width) break;
+    }
+    return std::string(text.substr(0, end));
+}
+
+std::string counted(std::int64_t count, std::string_view what) {
+    const std::string_view ending = count == 1 ? "" : what.ends_with('s') || what.ends_with("tch") ? "es" : "s";
+    return fmt::format("{} {}{}", count, what, ending);
+}
+
+}  // namespace cambium
