@@ -42,29 +42,32 @@ CAMBIUM_DEVICE void store_element(const Problem& p, void* d, std::int64_t row, s
     static_cast<Out*>(d)[row * p.ldd + column] = Out(activate(x, p.epilogue.last_activation));
 }
 
-// Columns `column`, `column` + 1, ... of a row (a multiple of Count), as far as they exist: one access where all do and
-// rows are aligned to it.
+// Successive elements of a row of D, of which those from column `end` on do not exist.
+struct Run {
+    std::int64_t row, column, end;
+};
+
+// A run's elements, one access where all exist and rows are aligned to it (its column is a multiple of Count).
 template <class Out, int Count>
-CAMBIUM_DEVICE void store_run(const Problem& p, void* d, std::int64_t row, std::int64_t column,
-                              const float (&sums)[Count]) {
-    using Run = dev::Vector<Out, Count>;
-    if (row >= p.m || column >= p.n) return;
-    if (p.store_elements < Count || column + Count > p.n) {
+CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, const float (&sums)[Count]) {
+    using Elements = dev::Vector<Out, Count>;
+    if (run.column >= run.end) return;
+    if (p.store_elements < Count || run.column + Count > run.end) {
         for (int i = 0; i < Count; ++i) {
-            if (column + i < p.n) store_element<Out>(p, d, row, column + i, sums[i]);
+            if (run.column + i < run.end) store_element<Out>(p, d, run.row, run.column + i, sums[i]);
         }
         return;
     }
     float x[Count];
-    for (int i = 0; i < Count; ++i) x[i] = before_residual(p, sums[i], column + i);
+    for (int i = 0; i < Count; ++i) x[i] = before_residual(p, sums[i], run.column + i);
     if (p.epilogue.residual != nullptr) {
         const auto* residual = static_cast<const Out*>(p.epilogue.residual);
-        const Run r = dev::load_vector<Run>(residual + row * p.epilogue.residual_stride + column);
+        const auto r = dev::load_vector<Elements>(residual + run.row * p.epilogue.residual_stride + run.column);
         for (int i = 0; i < Count; ++i) x[i] += static_cast<float>(r[i]);
     }
-    Run run;
-    for (int i = 0; i < Count; ++i) run[i] = Out(activate(x[i], p.epilogue.last_activation));
-    dev::store_vector(static_cast<Out*>(d) + row * p.ldd + column, run);
+    Elements elements;
+    for (int i = 0; i < Count; ++i) elements[i] = Out(activate(x[i], p.epilogue.last_activation));
+    dev::store_vector(static_cast<Out*>(d) + run.row * p.ldd + run.column, elements);
 }
 
 }  // namespace cambium::gemm

@@ -47,20 +47,20 @@ mutate() {
 }
 
 # The pipeline
-mutate tuned.cuh "the wait for the next tile lets one group too many fly" \
-    '/else if (tile + 1 < copies/,/__syncthreads/s/cp_async_wait<kStages - 2>/cp_async_wait<kStages - 1>/'
-mutate tuned.cuh "the first wait lets one group too many fly" \
-    '/copies.start(tile);$/,/__syncthreads/s/cp_async_wait<kStages - 2>/cp_async_wait<kStages - 1>/'
-mutate tuned.cuh "no barrier after the wait for the next tile" \
-    '/else if (tile + 1 < copies/,/load_step/s/__syncthreads();//'
-mutate tuned.cuh "no barrier after the first wait" \
-    '/copies.start(tile);$/,/load_step/s/^    __syncthreads();//'
-mutate tuned.cuh "groups are not committed" 's/dev::cp_async_commit();.*//'
-mutate tuned.cuh "the copy ahead writes to the stage being read" \
-    's/if (step == 0) copies.start(tile + kStages - 1)/if (step == 0) copies.start(tile + kStages)/'
-mutate tuned.cuh "one tile fewer before the loop" 's/tile < kStages - 1; ++tile) copies/tile < kStages - 2; ++tile) copies/'
-mutate tuned.cuh "fragments are not double-buffered" 's/load_step<Tiling>(fragments\[(step + 1) % 2\]/load_step<Tiling>(fragments[step % 2]/'
-mutate tuned.cuh "two stages instead of three" 's/kStages = 3/kStages = 2/'
+mutate pipeline.cuh "the wait for the next tile lets one group too many fly" \
+    '/else if (tile + 1 < tiles/,/__syncthreads/s/cp_async_wait<kStages - 2>/cp_async_wait<kStages - 1>/'
+mutate pipeline.cuh "the first wait lets one group too many fly" \
+    '/; ++tile) start(tile);$/,/__syncthreads/s/cp_async_wait<kStages - 2>/cp_async_wait<kStages - 1>/'
+mutate pipeline.cuh "no barrier after the wait for the next tile" \
+    '/else if (tile + 1 < tiles/,/load_step/s/__syncthreads();//'
+mutate pipeline.cuh "no barrier after the first wait" \
+    '/; ++tile) start(tile);$/,/load_step/s/^    __syncthreads();//'
+mutate pipeline.cuh "groups are not committed" 's/dev::cp_async_commit();.*//'
+mutate pipeline.cuh "the copy ahead writes to the stage being read" \
+    's/if (step == 0) start(tile + kStages - 1)/if (step == 0) start(tile + kStages)/'
+mutate pipeline.cuh "one tile fewer before the loop" 's/tile < kStages - 1; ++tile) start/tile < kStages - 2; ++tile) start/'
+mutate pipeline.cuh "fragments are not double-buffered" 's/load_step<Tiling>(fragments\[(step + 1) % 2\]/load_step<Tiling>(fragments[step % 2]/'
+mutate pipeline.cuh "two stages instead of three" 's/kStages = 3/kStages = 2/'
 # Shared memory
 mutate operand.cuh "no swizzle" 's/if (!Swizzled) return 0;/return 0;/'
 mutate operand.cuh "a swizzle of four rows instead of eight" 's/: row % 8;/: row % 4;/'
@@ -69,14 +69,14 @@ mutate operand.cuh "the copy reads beyond the last row" 's/row0 + row < stored.r
 mutate operand.cuh "columns beyond the edge are copied" 's/left < Tile::kChunk ? static_cast<int>(left)/left < 0 ? static_cast<int>(left)/'
 mutate operand.cuh "half of the tile is not copied" 's/c < Tile::kRows \* Tile::kChunks;/c < Tile::kRows * Tile::kChunks \/ 2;/'
 # Split-K
-mutate tuned.cuh "no fence before arriving" '/__threadfence();$/{x;s/^/x/;/^x$/{x;s/__threadfence();//;b};x}'
-mutate tuned.cuh "no fence after arriving" '/__threadfence();$/{x;s/^/x/;/^xx$/{x;s/__threadfence();//;b};x}'
-mutate tuned.cuh "no barrier between the partial sums and the arrival" '/warp.element(e);$/,/if (threadIdx/s/^    __syncthreads();//'
-mutate tuned.cuh "the last but one block adds the parts" 's/!= splits - 1) return false/!= splits - 2) return false/'
-mutate tuned.cuh "the arrival counter is counted without an atomic" \
-    's/= atomicAdd(arrived + blockIdx.x, 1u);/= arrived[blockIdx.x]++;/'
+mutate pipeline.cuh "no fence before arriving" '/__threadfence();$/{x;s/^/x/;/^x$/{x;s/__threadfence();//;b};x}'
+mutate pipeline.cuh "no fence after arriving" '/__threadfence();$/{x;s/^/x/;/^xx$/{x;s/__threadfence();//;b};x}'
+mutate pipeline.cuh "no barrier between the partial sums and the arrival" '/warp.element(e);$/,/if (threadIdx/s/^    __syncthreads();//'
+mutate pipeline.cuh "the last but one block adds the parts" 's/(parts - 1)) return false/(parts - 2)) return false/'
+mutate pipeline.cuh "the arrival counter is counted without an atomic" \
+    's/= atomicAdd(arrived + tile, 1u);/= arrived[tile]++;/'
 # Epilogue and indices
-mutate epilogue.cuh "rows beyond the edge are stored" 's/if (row >= p.m || column >= p.n) return;/if (column >= p.n) return;/'
+mutate tuned.cuh "rows beyond the edge are stored" 's/work.row + row < p.m ? p.n : 0/p.n/'
 mutate epilogue.cuh "runs are stored where rows are not aligned to them" 's/if (p.store_elements < Count || /if (/'
-mutate tuned.cuh "the parts of K overlap by a tile" 's/first = blockIdx.y \* part, rest/first = blockIdx.y * part - (blockIdx.y > 0), rest/'
-mutate tuned.cuh "bands of tiles are walked in another order" 's/kBand = 8/kBand = 4/'
+mutate pipeline.cuh "the parts of K overlap by a tile" 's/first = part \* length, rest/first = part * length - (part > 0), rest/'
+mutate pipeline.cuh "bands of tiles are walked in another order" 's/kBand = 8/kBand = 4/'
