@@ -4,7 +4,9 @@
 //   3. one barrier per tile: it shows the next stage to all and frees the previous one for the copy three tiles ahead;
 //   4. with split-K the parts of a tile leave their sums in the workspace, and the block that arrives last adds them in
 //      the order of k, so that the result does not depend on who that is;
-//   5. the epilogue is applied to the sums in registers, which are stored in runs of 2 or 4.
+//   5. each warp turns its sums around in its own slice of the stages, 32 rows at a time, so that the epilogue is
+//   applied
+//      to runs of 4 in a loop (unrolled over registers it would be most of the program) and whole sectors are stored.
 // Where tiles of A and B come from and where D goes is the caller's: a copy and a map of places.
 #pragma once
 
@@ -145,19 +147,39 @@ CAMBIUM_DEVICE bool sum_parts(typename Tiling::WarpTile& warp, typename Tiling::
 
 // Stores the warp's sums. `place(row, column)` says where the elements from there on, in the block's tile, go.
 template <class Tiling, class Place>
-CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp, void* d, Place&& place) {
-    constexpr int kRun = Tiling::WarpTile::kRun;
-    const int row = warp_row<Tiling>(), column = warp_column<Tiling>();
+CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp, typename Tiling::Stages& stages,
+                               void* d, Place&& place) {
+    constexpr int kRows = 32, kRun = 4, kRuns = Tiling::kWarpN / kRun;
+    // Eight rows of runs of 4, or four of pairs, begin in different banks.
+    constexpr int kStride = Tiling::kWarpN + (Tiling::WarpTile::kRun == 4 ? 4 : 8);
+    constexpr int kElements = Tiling::WarpTile::kElements / (Tiling::kWarpM / kRows);  // of a lane, at a time
+    static_assert(sizeof(stages.a.data) >= Tiling::kThreads / 32 * kRows * kStride * sizeof(float), "a slice each");
+    const int lane = static_cast<int>(dev::lane_index()), row = warp_row<Tiling>(), column = warp_column<Tiling>();
+    float* slice = reinterpret_cast<float*>(stages.a.begin()) + static_cast<int>(dev::warp_index()) * kRows * kStride;
+    __syncthreads();  // nobody reads the stages any more
 #pragma unroll
-    for (int e = 0; e < Tiling::WarpTile::kElements; e += kRun) {
-        float sums[kRun];
-        for (int i = 0; i < kRun; ++i) sums[i] = warp.element(e + i);
-        const Run run = place(row + warp.row(e), column + warp.column(e));
-        if (p.output == Output::f32) {
-            store_run<float>(p, d, run, sums);
-        } else {
-            store_run<bf16>(p, d, run, sums);
+    for (int first = 0; first < Tiling::kWarpM; first += kRows) {
+        const int from = first / kRows * kElements;
+#pragma unroll
+        for (int e = from; e < from + kElements; e += Tiling::WarpTile::kRun) {
+            dev::Vector<float, Tiling::WarpTile::kRun> sums;
+            for (int i = 0; i < Tiling::WarpTile::kRun; ++i) sums[i] = warp.element(e + i);
+            dev::store_vector(slice + (Tiling::WarpTile::row(e) - first) * kStride + Tiling::WarpTile::column(e), sums);
         }
+        __syncwarp();
+#pragma unroll 1
+        for (int run = lane; run < kRows * kRuns; run += 32) {
+            const int r = run / kRuns, c = run % kRuns * kRun;
+            const auto sums = dev::load_vector<dev::Vector<float, kRun>>(slice + r * kStride + c);
+            const float values[kRun] = {sums[0], sums[1], sums[2], sums[3]};
+            const Run target = place(row + first + r, column + c);
+            if (p.output == Output::f32) {
+                store_run<float>(p, d, target, values);
+            } else {
+                store_run<bf16>(p, d, target, values);
+            }
+        }
+        __syncwarp();
     }
 }
 

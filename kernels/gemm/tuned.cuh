@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(Tiling::kThreads)
         multiply_tiles<Tiling>(warp, stages, work.k_tiles, operands);
     }
     if (p.splits > 1 && !sum_parts<Tiling>(warp, stages, partials, arrived, blockIdx.x, part, p.splits)) return;
-    store_tile<Tiling>(p, warp, d, [&](int row, int column) {
+    store_tile<Tiling>(p, warp, stages, d, [&](int row, int column) {
         return Run{work.row + row, work.column + column, work.row + row < p.m ? p.n : 0};
     });
 }
