@@ -117,22 +117,22 @@ CAMBIUM_DEVICE void multiply_tiles(typename Tiling::WarpTile& warp, typename Til
     }
 }
 
-// Leaves the sums of part `part` of `parts` of tile number `tile` of the launch in `partials`; true in the block that
-// came last, whose `warp` then holds the sums of all parts. Order: the barrier makes thread 0's fence cover the whole
-// block's stores, and its second fence with the second barrier shows everybody what the other blocks stored before they
-// arrived.
+// Leaves the sums of part `part` of `parts` in `partials` [parts, kM * kN], which this tile of D has for itself as it
+// has the counter `arrived` (0 before the launch). True in the block that came last, whose `warp` then holds the sums of
+// all parts. Order: the barrier makes thread 0's fence cover the whole block's stores, and its second fence with the
+// second barrier shows everybody what the other blocks stored before they arrived.
 template <class Tiling>
 CAMBIUM_DEVICE bool sum_parts(typename Tiling::WarpTile& warp, typename Tiling::Stages& stages, float* partials,
-                              unsigned* arrived, std::int64_t tile, int part, int parts) {
+                              unsigned* arrived, int part, int parts) {
     constexpr int kElements = Tiling::WarpTile::kElements;
-    constexpr std::int64_t kPart = static_cast<std::int64_t>(kElements) * Tiling::kThreads;
-    float* first = partials + tile * parts * kPart + threadIdx.x;
+    constexpr std::int64_t kPart = Tiling::kM * Tiling::kN;
+    float* first = partials + threadIdx.x;
 #pragma unroll
     for (int e = 0; e < kElements; ++e) first[part * kPart + e * Tiling::kThreads] = warp.element(e);
     __syncthreads();
     if (threadIdx.x == 0) {
         __threadfence();
-        stages.arrived_before[0] = atomicAdd(arrived + tile, 1u);
+        stages.arrived_before[0] = atomicAdd(arrived, 1u);
         __threadfence();
     }
     __syncthreads();

@@ -40,7 +40,10 @@ __global__ void __launch_bounds__(Tiling::kThreads)
                                               work};
         multiply_tiles<Tiling>(warp, stages, work.k_tiles, operands);
     }
-    if (p.splits > 1 && !sum_parts<Tiling>(warp, stages, partials, arrived, blockIdx.x, part, p.splits)) return;
+    if (p.splits > 1) {
+        float* tile_partials = partials + std::int64_t{blockIdx.x} * p.splits * (Tiling::kM * Tiling::kN);
+        if (!sum_parts<Tiling>(warp, stages, tile_partials, arrived + blockIdx.x, part, p.splits)) return;
+    }
     store_tile<Tiling>(p, warp, stages, d, [&](int row, int column) {
         return Run{work.row + row, work.column + column, work.row + row < p.m ? p.n : 0};
     });

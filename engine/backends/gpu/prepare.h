@@ -6,6 +6,11 @@
 
 namespace cambium::gpu {
 
+// conv.cpp
+Prepared prepare(const ops::Conv2d& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Conv2dInputGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Conv2dFilterGradient& op, const NodeSpec& node, const Context& context);
+
 // matmul.cpp
 Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
 

@@ -8,6 +8,12 @@ namespace {
 
 // The letters are explained at Rule.
 constexpr Rule rules[] = {
+    {"conv2d", "ff", "f", Epilogues::any},
+    {"conv2d", "bb", "r", Epilogues::any},
+    {"conv2d_input_gradient", "ff", "f"},
+    {"conv2d_input_gradient", "bb", "r"},
+    {"conv2d_filter_gradient", "ff", "f"},
+    {"conv2d_filter_gradient", "bb", "f"},
     {"matmul", "ff", "f", Epilogues::any},
     {"matmul", "bb", "r", Epilogues::any},
 };

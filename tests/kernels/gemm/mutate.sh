@@ -74,7 +74,7 @@ mutate pipeline.cuh "no fence after arriving" '/__threadfence();$/{x;s/^/x/;/^xx
 mutate pipeline.cuh "no barrier between the partial sums and the arrival" '/warp.element(e);$/,/if (threadIdx/s/^    __syncthreads();//'
 mutate pipeline.cuh "the last but one block adds the parts" 's/(parts - 1)) return false/(parts - 2)) return false/'
 mutate pipeline.cuh "the arrival counter is counted without an atomic" \
-    's/= atomicAdd(arrived + tile, 1u);/= arrived[tile]++;/'
+    's/= atomicAdd(arrived, 1u);/= (*arrived)++;/'
 # Epilogue and indices
 mutate tuned.cuh "rows beyond the edge are stored" 's/work.row + row < p.m ? p.n : 0/p.n/'
 mutate epilogue.cuh "runs are stored where rows are not aligned to them" 's/if (p.store_elements < Count || /if (/'
