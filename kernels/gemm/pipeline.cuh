@@ -118,8 +118,8 @@ CAMBIUM_DEVICE void multiply_tiles(typename Tiling::WarpTile& warp, typename Til
 }
 
 // Leaves the sums of part `part` of `parts` in `partials` [parts, kM * kN], which this tile of D has for itself as it
-// has the counter `arrived` (0 before the launch). True in the block that came last, whose `warp` then holds the sums of
-// all parts. Order: the barrier makes thread 0's fence cover the whole block's stores, and its second fence with the
+// has the counter `arrived` (0 before the launch). True in the block that came last, whose `warp` then holds the sums
+// of all parts. Order: the barrier makes thread 0's fence cover the whole block's stores, and its second fence with the
 // second barrier shows everybody what the other blocks stored before they arrived.
 template <class Tiling>
 CAMBIUM_DEVICE bool sum_parts(typename Tiling::WarpTile& warp, typename Tiling::Stages& stages, float* partials,
@@ -149,13 +149,16 @@ CAMBIUM_DEVICE bool sum_parts(typename Tiling::WarpTile& warp, typename Tiling::
 template <class Tiling, class Place>
 CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp, typename Tiling::Stages& stages,
                                void* d, Place&& place) {
-    constexpr int kRows = 32, kRun = 4, kRuns = Tiling::kWarpN / kRun;
-    // Eight rows of runs of 4, or four of pairs, begin in different banks.
-    constexpr int kStride = Tiling::kWarpN + (Tiling::WarpTile::kRun == 4 ? 4 : 8);
+    constexpr int kRows = 32, kRun = 4, kRuns = 8;
     constexpr int kElements = Tiling::WarpTile::kElements / (Tiling::kWarpM / kRows);  // of a lane, at a time
-    static_assert(sizeof(stages.a.data) >= Tiling::kThreads / 32 * kRows * kStride * sizeof(float), "a slice each");
+    static_assert(Tiling::kWarpN == kRun * kRuns, "a row of a slice has all 32 banks");
+    static_assert(sizeof(stages.a.data) >= Tiling::kThreads * kRows * sizeof(float), "a slice for each warp");
     const int lane = static_cast<int>(dev::lane_index()), row = warp_row<Tiling>(), column = warp_column<Tiling>();
-    float* slice = reinterpret_cast<float*>(stages.a.begin()) + static_cast<int>(dev::warp_index()) * kRows * kStride;
+    float* slice = reinterpret_cast<float*>(stages.a.begin()) + static_cast<int>(dev::warp_index()) * kRows * 32;
+    // Runs are exchanged within a row so that what a warp writes together lies in different banks.
+    const auto at = [&](int r, int c) {
+        return slice + r * 32 + (c / kRun ^ Tiling::WarpTile::swizzle(r)) * kRun + c % kRun;
+    };
     __syncthreads();  // nobody reads the stages any more
 #pragma unroll
     for (int first = 0; first < Tiling::kWarpM; first += kRows) {
@@ -164,13 +167,13 @@ CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp
         for (int e = from; e < from + kElements; e += Tiling::WarpTile::kRun) {
             dev::Vector<float, Tiling::WarpTile::kRun> sums;
             for (int i = 0; i < Tiling::WarpTile::kRun; ++i) sums[i] = warp.element(e + i);
-            dev::store_vector(slice + (Tiling::WarpTile::row(e) - first) * kStride + Tiling::WarpTile::column(e), sums);
+            dev::store_vector(at(Tiling::WarpTile::row(e) - first, Tiling::WarpTile::column(e)), sums);
         }
         __syncwarp();
 #pragma unroll 1
         for (int run = lane; run < kRows * kRuns; run += 32) {
             const int r = run / kRuns, c = run % kRuns * kRun;
-            const auto sums = dev::load_vector<dev::Vector<float, kRun>>(slice + r * kStride + c);
+            const auto sums = dev::load_vector<dev::Vector<float, kRun>>(at(r, c));
             const float values[kRun] = {sums[0], sums[1], sums[2], sums[3]};
             const Run target = place(row + first + r, column + c);
             if (p.output == Output::f32) {

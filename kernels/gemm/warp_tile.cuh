@@ -37,6 +37,8 @@ class TensorCoreTile {
     CAMBIUM_DEVICE float& element(int e) { return sum_.value[e / (4 * kBlocksN)][e / 4 % kBlocksN][e % 4]; }
     CAMBIUM_DEVICE static int row(int e) { return dev::accumulator_row(e / (4 * kBlocksN), e % 4); }
     CAMBIUM_DEVICE static int column(int e) { return dev::accumulator_column(e / 4 % kBlocksN, e % 4); }
+    // For pipeline.cuh's slices: four rows of eight columns are written together.
+    CAMBIUM_DEVICE static int swizzle(int row) { return row % 4 * 2; }
 
   private:
     dev::Accumulator<M / 16, N / 8> sum_;
@@ -98,6 +100,8 @@ class CoreTile {
     CAMBIUM_DEVICE float& element(int e) { return sum_[e / kColumns][e % kColumns]; }
     CAMBIUM_DEVICE static int row(int e) { return row_of(e / kColumns); }
     CAMBIUM_DEVICE static int column(int e) { return column_of(e % kColumns); }
+    // For pipeline.cuh's slices: four columns of eight rows are written together, and these are the rows' numbers.
+    CAMBIUM_DEVICE static int swizzle(int row) { return (major_a == Major::k ? row : row / 4) % 8; }
 
   private:
     CAMBIUM_DEVICE static int row_of(int i) {

@@ -30,10 +30,10 @@ Sum total(const char* operation) {
 }
 
 // The worst place, for an average over A and B would hide one of them.
-double worst_read() {
+double worst(const char* operation) {
     double worst = 1;
     for (const simt::Counter& c : simt::counters()) {
-        if (c.operation == "shared read") worst = std::fmax(worst, c.factor());
+        if (c.operation == operation) worst = std::fmax(worst, c.factor());
     }
     return worst;
 }
@@ -81,7 +81,8 @@ TEST_CASE("whole tiles: no bank conflicts, no sector too many") {
         CAPTURE(l.a_along_k);
         CAPTURE(l.b_along_k);
         count(l, true);
-        CHECK(worst_read() == 1.0);
+        CHECK(worst("shared read") == 1.0);
+        CHECK(worst("shared write") == 1.0);
         CHECK(total("cp.async target").factor() == 1.0);
         CHECK(total("cp.async source").factor() == 1.0);
         CHECK(total("global write").factor() == 1.0);
@@ -98,6 +99,6 @@ TEST_CASE("without the swizzle the factors are those of the bank rule") {
         CAPTURE(l.a_along_k);
         CAPTURE(l.b_along_k);
         count(l, false);
-        CHECK(worst_read() == l.unswizzled);
+        CHECK(worst("shared read") == l.unswizzled);
     }
 }

@@ -80,3 +80,8 @@ mutate tuned.cuh "rows beyond the edge are stored" 's/work.row + row < p.m ? p.n
 mutate epilogue.cuh "runs are stored where rows are not aligned to them" 's/if (p.store_elements < Count || /if (/'
 mutate pipeline.cuh "the parts of K overlap by a tile" 's/first = part \* length, rest/first = part * length - (part > 0), rest/'
 mutate pipeline.cuh "bands of tiles are walked in another order" 's/kBand = 8/kBand = 4/'
+# The turn-around of the sums
+mutate pipeline.cuh "no barrier before the stages become slices" 's/__syncthreads();  \/\/ nobody reads the stages any more//'
+mutate pipeline.cuh "no wait between writing a slice and reading it" '/__syncwarp();$/{x;s/^/x/;/^x$/{x;s/__syncwarp();//;b};x}'
+mutate pipeline.cuh "no wait before a slice is written again" '/__syncwarp();$/{x;s/^/x/;/^xx$/{x;s/__syncwarp();//;b};x}'
+mutate pipeline.cuh "no swizzle of the slices" 's/(c \/ kRun ^ Tiling::WarpTile::swizzle(r))/c \/ kRun/'
