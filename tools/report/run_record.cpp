@@ -47,11 +47,9 @@ std::vector<std::string> strings(const Json& array) {
 std::optional<Json> read_json(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return {};
-    try {
-        return Json::parse(file);
-    } catch (const nlohmann::json::exception& error) {
-        fail("cannot write a report from {}: {}", path.string(), error.what());
-    }
+    Json json = Json::parse(file, nullptr, false);
+    if (json.is_discarded()) fail("cannot write a report: {} is not JSON; was it cut off or changed?", path.string());
+    return json;
 }
 
 // {"a": {"b": [1, 2]}} -> ("a.b", "1, 2")
