@@ -105,11 +105,38 @@ void note_shared(Dataset& dataset, const std::vector<SharedPhoto>& shared) {
     }
 }
 
+// Of a class without photos there, accuracy says nothing.
+void note_missing_classes(Dataset& dataset, const std::shared_ptr<const ImageSource>& source, std::string_view set) {
+    constexpr std::size_t most = 5;
+    if (!source) return;
+    const std::vector<std::int64_t> counts = class_counts(*source, dataset.classes.size());
+    std::string names;
+    std::size_t missing = 0;
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+        if (counts[c] > 0) continue;
+        if (++missing <= most) names += (missing > 1 ? ", " : "") + dataset.classes[c];
+    }
+    if (missing > most) names += fmt::format(" and {} more", missing - most);
+    if (missing > 0) {
+        dataset.notes.push_back(fmt::format("no {} photo of {} {}: its accuracy says nothing about {}", set,
+                                            missing == 1 ? "the class" : "the classes", names,
+                                            missing == 1 ? "it" : "them"));
+    }
+}
+
 }  // namespace
 
 bool is_leaves(const std::string& data) {
     std::error_code error;
     return (data == "leaves" || data.starts_with("leaves:") || data.starts_with("leaves?")) && !fs::exists(data, error);
+}
+
+void require_dataset(const std::string& data) {
+    if (is_leaves(data)) {
+        leaves_dataset(data);
+    } else {
+        open_image_folder(data);
+    }
 }
 
 Dataset open_dataset(const std::string& data, const DatasetOptions& options) {
@@ -127,6 +154,8 @@ Dataset open_dataset(const std::string& data, const DatasetOptions& options) {
     dataset.train = std::make_shared<FileSource>(std::move(folder.train));
     dataset.validation = std::make_shared<FileSource>(std::move(folder.validation));
     if (!folder.test.empty()) dataset.test = std::make_shared<FileSource>(std::move(folder.test));
+    note_missing_classes(dataset, dataset.validation, "validation");
+    note_missing_classes(dataset, dataset.test, "test");
     return dataset;
 }
 

@@ -32,6 +32,10 @@ struct DatasetOptions {
 // Throws Error where the data cannot be used, UsageError for a wrong name of the sample.
 Dataset open_dataset(const std::string& data, const DatasetOptions& options = {});
 
+// What can be found wrong with DATA without opening a photo: nothing there, no class folders, one class. Throws as
+// open_dataset() does.
+void require_dataset(const std::string& data);
+
 // True for the names of the built-in sample.
 bool is_leaves(const std::string& data);
 
