@@ -16,7 +16,7 @@ struct RunFacts {
     const Architecture& architecture;
     std::vector<std::string> notes;
     std::string cpu;     // the processor's name
-    double seconds = 0;  // of this process
+    double seconds = 0;  // of training, in all parts of an interrupted run
 };
 
 std::string result_json(const RunFacts& facts);
