@@ -95,7 +95,10 @@ std::size_t fit(const WeightsFile& weights, const Architecture& candidate,
 std::string advice(const WeightsFile& weights, const Architecture& chosen) {
     std::vector<std::string_view> names;
     for (const Architecture* candidate : fitting_architectures(weights)) {
-        if (candidate->name != chosen.name) names.push_back(candidate->name);
+        if (candidate == &chosen) {
+            return fmt::format("its tensors fit a {} for images of {} pixels", chosen.name, chosen.preprocessing.crop);
+        }
+        names.push_back(candidate->name);
     }
     if (names.empty()) return "no model that Cambium knows fits this file";
     return fmt::format("its tensors fit --model {}", fmt::join(names, " or --model "));
