@@ -9,6 +9,7 @@
 #include "engine/base/fail.h"
 #include "engine/base/isa.h"
 #include "engine/base/parallel.h"
+#include "engine/graph/passes/passes.h"
 #include "models/source.h"
 #include "tools/training/dataset.h"
 #include "tools/training/step_graphs.h"
@@ -20,12 +21,22 @@ namespace fs = std::filesystem;
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
+// What the outputs are computed from; a head that was built beside them is not part of it.
+std::set<std::string> entries_read(Graph graph) {
+    passes::drop_dead_nodes(graph);
+    std::set<std::string> names;
+    for (const Node& node : graph.nodes()) {
+        if (const auto* read = std::get_if<ops::Read>(&node.op)) names.insert(read->entry);
+    }
+    return names;
+}
+
 // Everything that decides a feature's bits but the photo.
 std::string folder_key(const Program& program, const Store& store, const Graph& graph,
                        const Preprocessing& preprocessing) {
     Sha256 hash;
     hash.update(bytes_of(machine_key() + "\n" + to_json(preprocessing) + "\n" + program.text()));
-    for (const auto& [name, spec] : graph.entries()) {
+    for (const std::string& name : entries_read(graph)) {
         const Digest value = digest(store.read(name).bytes());
         hash.update(bytes_of(fmt::format("{} {:016x}{:016x}\n", name, value.high, value.low)));
     }

@@ -177,6 +177,7 @@ void Trainer::Impl::run_phase() {
     phase_->prepare();
     write_atomically(options_.folder / fmt::format("operators-{}.txt", phase_config().name), phase_->operators());
     const std::unique_ptr<Feed> feed = phase_->feed({progress_.epoch, progress_.batch});
+    window_began_ = Clock::now();  // but not of the speed of its steps
     while (!phase_is_over()) {
         run_epoch(*feed);
         end_epoch(*feed);

@@ -228,6 +228,10 @@ TEST_CASE("features of a photo do not depend on its neighbours, and a changed ph
         CHECK(equal_rows(first, static_cast<std::size_t>(some[i]), alone, i));
     }
 
+    // Another head changes no feature.
+    store.write("fc.bias", Tensor(store.entry("fc.bias").spec.spec.shape, DType::f32));
+    features(all, count, 0);
+
     // Other weights are another folder.
     store.declare({.name = "conv1.weight", .spec = store.entry("conv1.weight").spec.spec});
     Tensor weight = store.read("conv1.weight");
