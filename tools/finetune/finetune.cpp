@@ -176,7 +176,7 @@ class Finetune {
     Dataset open(const std::string& name, std::uint64_t seed) {
         Dataset data = open_dataset(
             name, {.seed = seed, .unreadable = options_.skip_unreadable ? Unreadable::skip : Unreadable::refuse});
-        for (const std::string& note : data.notes) console_.say(note);
+        for (const std::string& sentence : worth_knowing(data)) console_.say(sentence);
         return data;
     }
 
@@ -267,7 +267,7 @@ class Finetune {
         const Outcome outcome = trainer.conclude();
         const double seconds = trainer.seconds();
         const std::string result =
-            result_json({config, data, outcome, trainer.log(), *start.architecture, data.notes, processor(), seconds});
+            result_json({config, data, outcome, trainer.log(), *start.architecture, processor(), seconds});
         write_atomically(folder / "result.json", result);
         const ImageSource& measured = outcome.test ? *data.test : *data.validation;
         write_report(folder, {.picture = [&](std::int64_t index) { return measured.image(index); }});

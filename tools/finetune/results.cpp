@@ -168,12 +168,13 @@ std::string result_json(const RunFacts& facts) {
             {{"train", shared.train.string()}, {"other", shared.other.string()}, {"same_bytes", shared.same_bytes}});
     }
     json["skipped_steps"] = facts.outcome.skipped;
-    json["notes"] = facts.notes;
+    json["notes"] = facts.data.notes;
     json["machine"] = {{"device", facts.config.device},
                        {"precision", facts.config.precision},
                        {"cpu", facts.cpu},
                        {"instruction_set", facts.config.instruction_set},
-                       {"threads", facts.config.threads}};
+                       {"threads", facts.config.threads},
+                       {"version", CAMBIUM_VERSION}};
     json["time"] = times(facts);
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -220,6 +220,11 @@ void read_result(const Json& result, RunRecord& run) {
     run.macro_f1 = number(result, "macro_f1");
     run.majority_baseline = number(result, "majority_baseline");
     run.majority_class = text(result, "majority_class");
+    const Json& validation = at(result, "validation");
+    run.validation_top1 = number(validation, "top1");
+    run.validation_balanced = number(validation, "balanced_accuracy");
+    run.validation_f1 = number(validation, "macro_f1");
+    run.validation_majority = number(validation, "majority_baseline");
     const Json& best = at(result, "best");
     run.best_epoch = number(best, "epoch");
     run.best_step = number(best, "step");

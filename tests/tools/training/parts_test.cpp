@@ -213,7 +213,8 @@ TEST_CASE("a step takes no more photos than there are, and the rate is scaled by
     CHECK(plan(request, data, start).accumulate == 1);
 }
 
-TEST_CASE("classes without a photo to validate on are named") {
+TEST_CASE(
+    "what a person should know of the data: what is left out or shared, the first few; classes without validation") {
     const Folder folder;
     const auto photo = [&](const std::string& name, int shade) {
         const fs::path file = folder.path / name;
@@ -225,9 +226,16 @@ TEST_CASE("classes without a photo to validate on are named") {
         photo(fmt::format("train/bees/{}.ppm", i), 10 + i);
     }
     photo("val/ants/1.ppm", 50);
+    photo("train/bees/copy.ppm", 50);
+    for (int i = 0; i < 7; ++i) std::ofstream(folder.path / "train/bees" / fmt::format("{}.txt", i)) << "notes";
     const Dataset data = open_dataset(folder.path.string());
     REQUIRE(data.notes.size() == 1);
     CHECK(data.notes[0] == "no validation photo of the class bees: its accuracy says nothing about it");
+    const std::vector<std::string> sentences = worth_knowing(data);
+    REQUIRE(sentences.size() == 9);  // five of seven files, that there are more, a shared photo and what it means, bees
+    CHECK(sentences[5] == "and 2 more left out; the report names all of them");
+    CHECK(sentences[7].starts_with("1 photo of the training set also"));
+    CHECK(sentences[8] == data.notes[0]);
     CHECK_THROWS_WITH_AS(require_dataset((folder.path / "nothing").string()), doctest::Contains("there is no such"),
                          Error);
 }
