@@ -7,6 +7,7 @@
 #include "models/nearest.h"
 #include "models/resnet.h"
 #include "models/squeezenet.h"
+#include "models/vit.h"
 
 namespace cambium {
 namespace {
@@ -18,6 +19,12 @@ constexpr std::string_view alexnet_paper =
     "Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks";
 constexpr std::string_view squeezenet_paper =
     "Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters";
+
+constexpr std::string_view vit_paper =
+    "Dosovitskiy et al. 2021, An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale";
+
+// torchvision's block of two linear layers had names of its own before version 0.14.
+constexpr Renaming vit_renamings[] = {{".mlp.linear_1.", ".mlp.0."}, {".mlp.linear_2.", ".mlp.3."}};
 
 // Blue, green, red in 0..255 minus the mean of the training images.
 constexpr Preprocessing caffe{
@@ -81,6 +88,14 @@ constexpr Architecture known[] = {
     imagenet_resnet("resnet50_caffe", caffe_resnet50, caffe),
     cifar_resnet("resnet20_cifar", cifar_resnet<3>),
     cifar_resnet("resnet56_cifar", cifar_resnet<9>),
+    {.name = "vit_b_16",
+     .paper = vit_paper,
+     .backbone = vit_b_16,
+     .head = vit_head,
+     .head_name = "heads.head",
+     .class_set = ClassSet::imagenet,
+     .classes = 1000,
+     .renamings = vit_renamings},
     {.name = "leafnet",
      .paper = "a small residual network for the built-in sample",
      .backbone = leafnet,

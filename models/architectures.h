@@ -13,6 +13,11 @@ namespace cambium {
 // The classes that an architecture's published weights tell apart (classes.h).
 enum class ClassSet : std::uint8_t { none, imagenet, cifar10 };
 
+// A part of names that torchvision has changed: older files have `former` where `now` stands.
+struct Renaming {
+    std::string_view former, now;
+};
+
 struct Architecture {
     std::string_view name;  // "resnet50"
     std::string_view paper;
@@ -22,6 +27,7 @@ struct Architecture {
     ClassSet class_set = ClassSet::none;
     std::int64_t classes = 0;       // in published weights
     Preprocessing preprocessing{};  // of published weights
+    std::span<const Renaming> renamings{};
 };
 
 std::span<const Architecture> architectures();

@@ -28,6 +28,8 @@ constexpr KnownWeights weights[] = {
      "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a", 0.77374, 0.93546, imagenet, torchvision},
     {"resnet152", "resnet152", "https://download.pytorch.org/models/resnet152-394f9c45.pth", 241627721,
      "394f9c45966e3651a89bbb78a48410a6755854ce4a5ab64927cf1c7247f85e58", 0.78312, 0.94046, imagenet, torchvision},
+    {"vit_b_16", "vit_b_16", "https://download.pytorch.org/models/vit_b_16-c867db91.pth", 346328529,
+     "c867db91d3e12c6cbadabb610d73c24a546bf82d8c03a9fea34f43a712ddb0e9", 0.81072, 0.95318, imagenet, torchvision},
     {"resnet20_cifar", "resnet20_cifar",
      "https://raw.githubusercontent.com/akamaster/pytorch_resnet_cifar10/master/pretrained_models/resnet20-12fca82f.th",
      1099231, "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8", 0.9173, 0, cifar10, akamaster},

@@ -56,12 +56,35 @@ const std::vector<std::pair<const Architecture*, std::map<std::string, EntrySpec
     return traced;
 }
 
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+// The tensor that is parameter `name`, under that name or a former one; null if there is none.
+const WeightsEntry* find_tensor(const WeightsFile& weights, const Architecture& architecture, const std::string& name) {
+    if (const WeightsEntry* found = weights.find(name)) return found;
+    for (const Renaming& renaming : architecture.renamings) {
+        const std::string former = replaced(name, renaming.now, renaming.former);
+        if (former == name) continue;
+        if (const WeightsEntry* found = weights.find(former)) return found;
+    }
+    return nullptr;
+}
+
+std::string todays_name(std::string name, const Architecture& architecture) {
+    for (const Renaming& renaming : architecture.renamings) {
+        name = replaced(std::move(name), renaming.former, renaming.now);
+    }
+    return name;
+}
+
 // How many tensors of the file the architecture would take; 0 if it lacks one outside its head.
 std::size_t fit(const WeightsFile& weights, const Architecture& candidate,
                 const std::map<std::string, EntrySpec>& entries) {
     std::size_t taken = 0;
     for (const auto& [name, entry] : entries) {
-        const WeightsEntry* found = weights.find(name);
+        const WeightsEntry* found = find_tensor(weights, candidate, name);
         const bool head = in_head(candidate, name);
         if (!head && (found == nullptr || found->spec.shape != file_shape(entry))) return 0;
         if (found != nullptr) ++taken;
@@ -72,7 +95,10 @@ std::size_t fit(const WeightsFile& weights, const Architecture& candidate,
 std::string advice(const WeightsFile& weights, const Architecture& chosen) {
     std::vector<std::string_view> names;
     for (const Architecture* candidate : fitting_architectures(weights)) {
-        if (candidate->name != chosen.name) names.push_back(candidate->name);
+        if (candidate == &chosen) {
+            return fmt::format("its tensors fit a {} for images of {} pixels", chosen.name, chosen.preprocessing.crop);
+        }
+        names.push_back(candidate->name);
     }
     if (names.empty()) return "no model that Cambium knows fits this file";
     return fmt::format("its tensors fit --model {}", fmt::join(names, " or --model "));
@@ -111,14 +137,14 @@ LoadReport match(const WeightsFile& weights, const Graph& graph, const Architect
     bool head_fits = head != HeadPolicy::renew;
     for (const auto& [name, entry] : graph.entries()) {
         if (!belongs_to_model(entry) || !in_head(architecture, name)) continue;
-        const WeightsEntry* found = weights.find(name);
+        const WeightsEntry* found = find_tensor(weights, architecture, name);
         if (found != nullptr && found->spec.shape.rank() > 0) report.classes_in_file = found->spec.shape[0];
         if (found == nullptr || found->spec.shape != file_shape(entry)) head_fits = false;
     }
     const bool new_head = !head_fits && head != HeadPolicy::require;
     for (const auto& [name, entry] : graph.entries()) {
         if (!belongs_to_model(entry)) continue;
-        const WeightsEntry* found = weights.find(name);
+        const WeightsEntry* found = find_tensor(weights, architecture, name);
         if (new_head && in_head(architecture, name)) {
             report.new_head.push_back(name);
         } else if (found == nullptr) {
@@ -132,8 +158,8 @@ LoadReport match(const WeightsFile& weights, const Graph& graph, const Architect
     const std::vector<std::string> counted = counters(graph);
     const std::set<std::string> known(counted.begin(), counted.end());
     for (const WeightsEntry& entry : weights.entries()) {
-        if (!graph.entries().contains(entry.name) && !known.contains(entry.name))
-            report.left_over.push_back(entry.name);
+        const bool parameter = graph.entries().contains(todays_name(entry.name, architecture));
+        if (!parameter && !known.contains(entry.name)) report.left_over.push_back(entry.name);
     }
     return report;
 }
@@ -159,7 +185,8 @@ LoadReport load_weights(const WeightsFile& weights, const Graph& graph, Store& s
                         HeadPolicy head) {
     LoadReport report = match(weights, graph, architecture, head);
     require_complete(weights, report, architecture);
-    for (const std::string& name : report.matched) store.write_file(name, weights.read(name));
+    for (const std::string& name : report.matched)
+        store.write_file(name, weights.read(*find_tensor(weights, architecture, name)));
     load_counters(weights, graph, store);
     return report;
 }

@@ -31,7 +31,8 @@ struct LoadReport {
     std::string text() const;
 };
 
-// Compares names and shapes, and reads nothing.
+// Compares names and shapes, and reads nothing. Where torchvision has changed names, a file may have the former ones
+// (Architecture::renamings); reports call tensors by today's.
 LoadReport match(const WeightsFile& weights, const Graph& graph, const Architecture& architecture,
                  HeadPolicy head = HeadPolicy::require);
 

@@ -23,10 +23,29 @@ Initializer initial(Init init, Fans fans) {
             return Initializer::normal(std::sqrt(2 / fans.in));
         case Init::he_uniform_fan_in:
             return Initializer::uniform(std::sqrt(6 / fans.in));  // variance 2 / fan in
+        case Init::lecun_normal:
+            return Initializer::normal(std::sqrt(1 / fans.in));
+        case Init::xavier_uniform:
+            return Initializer::uniform(std::sqrt(6 / (fans.in + fans.out)));
         case Init::normal_001:
             return Initializer::normal(0.01);
+        case Init::zero:
+            return Initializer::constant(0);
     }
     return {};
+}
+
+Initializer initial(Bias bias, double fan_in) {
+    switch (bias) {
+        case Bias::pytorch:
+            return Initializer::uniform(1 / std::sqrt(fan_in));
+        case Bias::near_zero:
+            return Initializer::normal(1e-6);
+        case Bias::zero:
+        case Bias::none:
+            break;
+    }
+    return Initializer::constant(0);
 }
 
 }  // namespace
@@ -73,6 +92,12 @@ Value Builder::statistic(const std::string& name, Shape shape, double value) {
                          .initializer = Initializer::constant(value)});
 }
 
+// y plus a bias along its last axis, `name` if it is to have one.
+Value Builder::biased(const std::string& name, Value y, Bias bias, double fan_in) {
+    if (bias == Bias::none) return y;
+    return add_bias(y, parameter(name, {y.shape()[-1]}, initial(bias, fan_in)));
+}
+
 Value Builder::convolution(const std::string& name, Value x, const Convolution& attributes) {
     graph_.label(name);
     const std::int64_t inputs = x.shape()[3], outputs = attributes.channels;
@@ -82,10 +107,7 @@ Value Builder::convolution(const std::string& name, Value x, const Convolution& 
     const Value filter = parameter(name + ".weight", {outputs, height, width, inputs}, initial(attributes.init, fans),
                                    {.kind = FileLayout::Kind::oihw});
     const Value y = conv2d(x, filter, {.stride = attributes.stride, .padding = attributes.padding});
-    if (attributes.bias == Bias::none) return y;
-    const Initializer zero = Initializer::constant(0);
-    return add_bias(
-        y, parameter(name + ".bias", {outputs}, attributes.bias == Bias::zero ? zero : initial(Init::pytorch, fans)));
+    return biased(name + ".bias", y, attributes.bias, fans.in);
 }
 
 Value Builder::dense(const std::string& name, Value x, const Dense& attributes) {
@@ -94,7 +116,30 @@ Value Builder::dense(const std::string& name, Value x, const Dense& attributes) 
     const Fans fans{static_cast<double>(inputs), static_cast<double>(outputs)};
     const Value weight =
         parameter(name + ".weight", {outputs, inputs}, initial(attributes.init, fans), attributes.layout);
-    return linear(x, weight, parameter(name + ".bias", {outputs}, initial(Init::pytorch, fans)));
+    return biased(name + ".bias", linear(x, weight), attributes.bias, fans.in);
+}
+
+Value Builder::layer_norm(const std::string& name, Value x, double epsilon) {
+    graph_.label(name);
+    const Shape channels{x.shape()[-1]};
+    return cambium::layer_norm(x, parameter(name + ".weight", channels, Initializer::constant(1)),
+                               parameter(name + ".bias", channels, Initializer::constant(0)), epsilon);
+}
+
+Value Builder::self_attention(const std::string& name, Value x, const SelfAttention& attributes) {
+    graph_.label(name);
+    const std::int64_t width = x.shape()[1], sequences = attributes.sequences, heads = attributes.heads;
+    const std::int64_t tokens = x.shape()[0] / sequences;
+    const Fans fans{static_cast<double>(width), static_cast<double>(3 * width)};
+    const Value weight = parameter(name + ".in_proj_weight", {3 * width, width}, initial(Init::xavier_uniform, fans));
+    const Value qkv = biased(name + ".in_proj_bias", linear(x, weight), Bias::zero, fans.in);
+    const Value y = attention(reshape(qkv, {sequences, tokens, 3, heads, width / heads}), attributes.mask);
+    return dense(name + ".out_proj", reshape(y, {sequences * tokens, width}), {.outputs = width, .bias = Bias::zero});
+}
+
+Value Builder::learned(const std::string& name, Shape shape, const Initializer& initializer) {
+    graph_.label(name);
+    return parameter(name, shape, initializer);
 }
 
 Value Builder::batch_norm(const std::string& name, Value x, double epsilon) {

@@ -56,9 +56,19 @@ struct Network {
 void assign_statistics(const Network& network, std::optional<Value> guard = {});
 
 // Initial weights. `pytorch` is U(+-1/sqrt(fan in)), what torch.nn gives where a model does not choose; he_* is He et
-// al. (2015) for ReLU: variance 2 / fan.
-enum class Init : std::uint8_t { pytorch, he_normal_fan_out, he_normal_fan_in, he_uniform_fan_in, normal_001 };
-enum class Bias : std::uint8_t { none, pytorch, zero };
+// al. (2015) for ReLU: variance 2 / fan; lecun_normal has variance 1 / fan in; xavier_uniform is Glorot & Bengio
+// (2010): variance 2 / (fan in + fan out).
+enum class Init : std::uint8_t {
+    pytorch,
+    he_normal_fan_out,
+    he_normal_fan_in,
+    he_uniform_fan_in,
+    lecun_normal,
+    xavier_uniform,
+    normal_001,
+    zero
+};
+enum class Bias : std::uint8_t { none, pytorch, zero, near_zero };  // near_zero: N(0, 1e-6)
 
 struct Convolution {
     std::int64_t channels = 0;  // of the output
@@ -71,7 +81,14 @@ struct Convolution {
 struct Dense {
     std::int64_t outputs = 0;
     Init init = Init::pytorch;
+    Bias bias = Bias::pytorch;
     FileLayout layout{};
+};
+
+struct SelfAttention {
+    std::int64_t sequences = 0;  // N of the N L rows
+    std::int64_t heads = 1;
+    ops::AttentionMask mask = ops::AttentionMask::none;
 };
 
 class Builder {
@@ -83,14 +100,22 @@ class Builder {
 
     // x [N, H, W, C]; declares NAME.weight and, if asked for, NAME.bias.
     Value convolution(const std::string& name, Value x, const Convolution& attributes);
-    // x [N, I]; declares NAME.weight and NAME.bias.
+    // x [N, I]; declares NAME.weight and, if asked for, NAME.bias.
     Value dense(const std::string& name, Value x, const Dense& attributes);
     // Declares NAME.weight (gamma), NAME.bias (beta), NAME.running_mean and NAME.running_var. Statistics move by a
     // tenth towards those of the batch, the variance unbiased, as PyTorch has it.
     Value batch_norm(const std::string& name, Value x, double epsilon = 1e-5);
+    // Over the last axis; declares NAME.weight (gamma) and NAME.bias (beta).
+    Value layer_norm(const std::string& name, Value x, double epsilon = 1e-5);
+    // x [N L, E], the tokens of N sequences one after the other; declares what torch.nn.MultiheadAttention has:
+    // NAME.in_proj_weight [3 E, E] (queries, keys, values), NAME.in_proj_bias, NAME.out_proj.weight and .bias.
+    Value self_attention(const std::string& name, Value x, const SelfAttention& attributes);
+    // A parameter that is no layer's weight: a class token, the embedding of positions.
+    Value learned(const std::string& name, Shape shape, const Initializer& initializer);
     // Active in training if the layer `next` that reads it is trained.
     Value dropout(const std::string& name, Value x, double rate, const std::string& next);
     Value relu(Value x) const { return cambium::relu(x); }
+    Value gelu(Value x) const { return cambium::gelu(x); }
 
     // Names a value; a model function taps its stages and, at last, "features".
     void tap(std::string name, Value value) { taps_.push_back({std::move(name), value}); }
@@ -101,6 +126,7 @@ class Builder {
     bool trains(const std::string& parameter) const;
     Value parameter(const std::string& name, Shape shape, const Initializer& initializer,
                     const FileLayout& layout = {});
+    Value biased(const std::string& name, Value y, Bias bias, double fan_in);
     Value statistic(const std::string& name, Shape shape, double value);
 
     Graph& graph_;

@@ -17,6 +17,7 @@
 #include "tools/finetune/finetune.h"
 #include "tools/inspect/inspect.h"
 #include "tools/predict/predict.h"
+#include "tools/sheet/sheet.h"
 
 namespace {
 
@@ -30,6 +31,7 @@ constexpr Command commands[] = {
     {"finetune", cambium::finetune_command, "[DATA]            train a pretrained network on your own photos"},
     {"predict", cambium::predict_command, "SOURCE IMAGE...   what photos show"},
     {"evaluate", cambium::evaluate_command, "SOURCE DATA       accuracy on a folder of labelled photos"},
+    {"sheet", cambium::sheet_command, "DATA              photos of each class side by side in one picture"},
     {"inspect", cambium::inspect_command, "FILE              what a weights file holds; --graph MODEL: a network"},
     {"convert", cambium::convert_command, "IN OUT            weights to safetensors or PyTorch"},
     {"fetch", cambium::fetch_command, "NAME              published weights; without NAME, a list of them"},

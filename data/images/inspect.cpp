@@ -45,8 +45,8 @@ void refuse(const std::vector<LeftOut>& unreadable, std::size_t photos) {
     std::string reasons;
     for (std::size_t i = 0; i < std::min(shown, unreadable.size()); ++i) reasons += "; " + unreadable[i].reason;
     if (unreadable.size() > shown) reasons += fmt::format("; and {} more", unreadable.size() - shown);
-    fail("{} of {} photos cannot be used{} (remove them, or ask to skip unreadable photos)", unreadable.size(), photos,
-         reasons);
+    fail("{} of {} photos cannot be used{} (remove them, or leave them out with --skip-unreadable)", unreadable.size(),
+         photos, reasons);
 }
 
 // Takes the unreadable samples, and their looks, out of a set.

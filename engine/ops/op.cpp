@@ -56,6 +56,9 @@ std::string to_string(const std::vector<EpilogueStep>& epilogue) {
             case EpilogueStep::Kind::relu:
                 text += "relu";
                 break;
+            case EpilogueStep::Kind::gelu:
+                text += "gelu";
+                break;
         }
     }
     return text;

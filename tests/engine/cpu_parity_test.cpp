@@ -125,6 +125,11 @@ std::vector<Case> product_cases() {
          {{{4, 20}}, {{30, 20}}, {{30}}},
          2,
          {{Kind::add_bias, 2}, {Kind::relu}}},
+        {"matmul +bias +gelu",
+         ops::MatMul{no, yes},
+         {{{40, 20}}, {{30, 20}}, {{30}}},
+         2,
+         {{Kind::add_bias, 2}, {Kind::gelu}}},
         {"matmul +bias +add",
          ops::MatMul{no, yes},
          {{{4, 20}}, {{30, 20}}, {{30}}, {{4, 30}}},
@@ -313,6 +318,7 @@ void apply_epilogue(const Case& c, const std::vector<Tensor>& inputs, Tensor& y)
         for (std::size_t i = 0; i < to.size(); ++i) {
             const std::size_t k = i % channels;
             if (step.kind == Kind::relu) to[i] = std::max(to[i], 0.0);
+            if (step.kind == Kind::gelu) to[i] *= 0.5 * (1 + std::erf(to[i] / std::sqrt(2)));
             if (step.kind == Kind::add) to[i] += operand(step.operand)[i];
             if (step.kind == Kind::add_bias) to[i] += operand(step.operand)[k];
             if (step.kind == Kind::scale_shift) to[i] *= operand(step.operand)[k];

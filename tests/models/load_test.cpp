@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <fmt/format.h>
+
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "engine/backends/backend.h"
@@ -35,7 +38,83 @@ struct Folder {
     std::filesystem::path path;
 };
 
+// Names and shapes of torchvision's vit_b_16-c867db91.pth, whose linear layers have former names.
+std::vector<WeightsEntry> published_vit() {
+    std::vector<WeightsEntry> entries;
+    const auto add = [&](const std::string& name, Shape shape) { entries.push_back({name, {shape, DType::f32}}); };
+    add("class_token", {1, 1, 768});
+    add("conv_proj.weight", {768, 3, 16, 16});
+    add("conv_proj.bias", {768});
+    add("encoder.pos_embedding", {1, 197, 768});
+    for (int i = 0; i < 12; ++i) {
+        const std::string layer = "encoder.layers.encoder_layer_" + std::to_string(i) + ".";
+        for (const char* norm : {"ln_1", "ln_2"}) {
+            add(layer + norm + ".weight", {768});
+            add(layer + norm + ".bias", {768});
+        }
+        add(layer + "self_attention.in_proj_weight", {2304, 768});
+        add(layer + "self_attention.in_proj_bias", {2304});
+        add(layer + "self_attention.out_proj.weight", {768, 768});
+        add(layer + "self_attention.out_proj.bias", {768});
+        add(layer + "mlp.linear_1.weight", {3072, 768});
+        add(layer + "mlp.linear_1.bias", {3072});
+        add(layer + "mlp.linear_2.weight", {768, 3072});
+        add(layer + "mlp.linear_2.bias", {768});
+    }
+    add("encoder.ln.weight", {768});
+    add("encoder.ln.bias", {768});
+    add("heads.head.weight", {1000, 768});
+    add("heads.head.bias", {1000});
+    return entries;
+}
+
+// A safetensors file with these tensors and no content: 346 MB that take no room on the disk.
+void write_empty(const std::filesystem::path& path, const std::vector<WeightsEntry>& entries) {
+    std::string header = "{";
+    std::size_t at = 0;
+    for (const WeightsEntry& entry : entries) {
+        header +=
+            fmt::format("{}\"{}\":{{\"dtype\":\"F32\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", at == 0 ? "" : ",",
+                        entry.name, fmt::join(entry.spec.shape.extents(), ","), at, at + entry.spec.bytes());
+        at += entry.spec.bytes();
+    }
+    header += "}";
+    header.append((8 - header.size() % 8) % 8, ' ');
+    const std::uint64_t size = header.size();
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(&size), sizeof size);
+    file << header;
+    file.close();
+    std::filesystem::resize_file(path, sizeof size + header.size() + at);
+}
+
 }  // namespace
+
+TEST_CASE("published ViT weights fit at 224 px and only there, and are known by their tensors") {
+    const Folder folder;
+    write_empty(folder.path / "vit.safetensors", published_vit());
+    const WeightsFile file = WeightsFile::open(folder.path / "vit.safetensors");
+    const Architecture& vit = architecture("vit_b_16");
+    Graph graph;
+    build_network(vit, image_input(graph, 1, vit.preprocessing));
+    const LoadReport report = match(file, graph, vit);
+    CHECK(report.complete());
+    CHECK(report.matched.size() == 152);
+    CHECK(report.left_over.empty());
+    const auto fitting = fitting_architectures(file);
+    REQUIRE(fitting.size() == 1);
+    CHECK(fitting.front() == &vit);
+
+    Graph small;
+    build_network(vit, small.input("x", {1, 64, 64, 3}, DType::f32));
+    const LoadReport other = match(file, small, vit);
+    CHECK(other.differing.size() == 1);
+    CHECK_THROWS_WITH_AS(
+        require_complete(file, other, vit),
+        doctest::Contains("'encoder.pos_embedding' is [1, 197, 768] in the file and [1, 17, 768] in the model; its "
+                          "tensors fit a vit_b_16 for images of 224 pixels"),
+        Error);
+}
 
 TEST_CASE("what is saved is loaded again, in safetensors and PyTorch files, batch counters included") {
     const Folder folder;

@@ -38,7 +38,7 @@ TEST_CASE("every network has as many parameters as torchvision's (num_params), o
         {"alexnet", 61'100'840},     {"squeezenet1_1", 1'235'496},   {"resnet18", 11'689'512},
         {"resnet34", 21'797'672},    {"resnet50", 25'557'032},       {"resnet101", 44'549'160},
         {"resnet152", 60'192'808},   {"resnet50_caffe", 25'557'032}, {"resnet20_cifar", 269'722},
-        {"resnet56_cifar", 853'018}, {"leafnet", 175'258},
+        {"resnet56_cifar", 853'018}, {"vit_b_16", 86'567'656},       {"leafnet", 175'258},
     };
     CHECK(architectures().size() == expected.size());
     for (const auto& [name, count] : expected) {
@@ -74,6 +74,24 @@ TEST_CASE("the Caffe network halves the image in the first 1x1 convolution of a 
             CHECK_MESSAGE((conv->stride[0] == 2) == (node.label == strided), name, " ", node.label);
         }
     }
+}
+
+TEST_CASE("a vision transformer has a token for each patch and one for the class, at any size of whole patches") {
+    const Architecture& vit = architecture("vit_b_16");
+    for (const auto& [side, tokens] : {std::pair{224, 197}, {64, 17}}) {
+        Graph graph;
+        const Value images = graph.input("x", {2, side, side, 3}, DType::f32);
+        const Network network = build_network(vit, images, {.mode = Mode::training});
+        CHECK(network.tap("stem").shape() == Shape{2, tokens, 768});
+        CHECK(network.tap("block12").shape() == Shape{2, tokens, 768});
+        CHECK(network.features.shape() == Shape{2, 768});
+        CHECK(graph.entries().at("encoder.pos_embedding").spec.shape == Shape{1, tokens, 768});
+        CHECK(count_nodes(graph, "attention") == 12);
+        CHECK(network.statistics.empty());
+    }
+    Graph graph;
+    const Value images = graph.input("x", {2, 100, 96, 3}, DType::f32);
+    CHECK_THROWS_WITH_AS(build_network(vit, images), doctest::Contains("100x96"), UsageError);
 }
 
 TEST_CASE("training appends an update for every running statistic; frozen norms have none") {

@@ -31,6 +31,9 @@ std::vector<std::string> residual_networks() {
     return {"resnet18", "resnet50"};
 }
 
+// As in networks_make.py.
+std::int64_t side_of(const std::string& name) { return name == "vit_b_16" ? 64 : 96; }
+
 double relative_error(const Tensor& actual, const Tensor& expected) {
     double difference = 0, norm = 0;
     const auto a = actual.values<double>(), e = expected.values<double>();
@@ -51,7 +54,7 @@ double median(std::vector<double> values) {
 void check_reference(const std::string& name) {
     CAPTURE(name);
     const WeightsFile file = golden(name);
-    NetworkStep step({.architecture = name});
+    NetworkStep step({.architecture = name, .side = side_of(name)});
     const double bound = 1e-9;
     CHECK(compare(step.evaluation_logits(1), file.read("evaluation_logits"),
                   relative_to_largest(bound, "f64 sums in another order")));
@@ -68,7 +71,8 @@ void check_reference(const std::string& name) {
 struct Pair {
     NetworkStep exact, fast;
     explicit Pair(const std::string& name)
-        : exact({.architecture = name}), fast({.architecture = name, .precision = Precision::f32}) {}
+        : exact({.architecture = name, .side = side_of(name)}),
+          fast({.architecture = name, .side = side_of(name), .precision = Precision::f32}) {}
 };
 
 }  // namespace
@@ -77,6 +81,7 @@ TEST_SUITE("parity") {
     TEST_CASE("reference: every gradient of plain networks equals PyTorch's in float64") {
         check_reference("alexnet");
         check_reference("squeezenet1_1");
+        check_reference("vit_b_16");
     }
 
     TEST_CASE("reference: every gradient of residual networks equals PyTorch's in float64") {
@@ -100,7 +105,7 @@ TEST_SUITE("parity") {
     }
 
     TEST_CASE("cpu: f32 gradients of plain networks are at most four times as far off as PyTorch's") {
-        for (const std::string name : {"alexnet", "squeezenet1_1"}) {
+        for (const std::string name : {"alexnet", "squeezenet1_1", "vit_b_16"}) {
             CAPTURE(name);
             const WeightsFile file = golden(name);
             Pair pair(name);
@@ -154,10 +159,10 @@ TEST_SUITE("parity") {
     }
 
     TEST_CASE("cpu: evaluation logits within 1e-4 of reference") {
-        for (const std::string name : {"alexnet", "squeezenet1_1", "resnet18", "resnet50"}) {
+        for (const std::string name : {"alexnet", "squeezenet1_1", "resnet18", "resnet50", "vit_b_16"}) {
             CAPTURE(name);
             const WeightsFile file = golden(name);
-            NetworkStep fast({.architecture = name, .precision = Precision::f32});
+            NetworkStep fast({.architecture = name, .side = side_of(name), .precision = Precision::f32});
             CHECK(compare(fast.evaluation_logits(1), file.read("evaluation_logits"),
                           relative_to_largest(1e-4, "f32 through up to 50 layers, folded norms")));
         }

@@ -24,8 +24,9 @@ from safetensors.numpy import save_file
 from hash_fill import hash32, hash_below, hash_value
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "golden" / "networks"
-NAMES = ["alexnet", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-BATCH, SIDE, CLASSES = 4, 96, 1000
+NAMES = ["alexnet", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vit_b_16"]
+BATCH, CLASSES = 4, 1000
+SIDES = {"vit_b_16": 64}  # else 96; the position embedding is as long as the image has patches
 BATCHES = 8  # seeded batches for residual networks
 ENTRIES = 64
 
@@ -49,8 +50,14 @@ def parameter_value(name, shape):
     return hash_value(seed, shape, 19)
 
 
+def side_of(name):
+    return SIDES.get(name, 96)
+
+
 def build(name, classes=CLASSES):
     options = {"dropout": 0.0} if name in ("alexnet", "squeezenet1_1") else {}
+    if name.startswith("vit"):
+        options["image_size"] = side_of(name)
     network = getattr(torchvision.models, name)(weights=None, num_classes=classes, **options).double()
     with torch.no_grad():
         for key, parameter in network.named_parameters():
@@ -58,7 +65,7 @@ def build(name, classes=CLASSES):
     return network.train()
 
 
-def batch(seed, size=BATCH, side=SIDE, classes=CLASSES):
+def batch(seed, size=BATCH, side=96, classes=CLASSES):
     images = torch.from_numpy(hash_value(2 * seed, (size, 3, side, side), 14))
     labels = torch.from_numpy(hash_below(2 * seed + 1, (size,), classes))
     return images, labels
@@ -93,7 +100,7 @@ def step_golden(name):
     residual = name.startswith("resnet")
     tensors, means = {}, []
     for seed in range(1, BATCHES + 1 if residual else 2):
-        images, labels = batch(seed)
+        images, labels = batch(seed, side=side_of(name))
         network = build(name)
         loss, exact = gradients(network, images, labels)
         errors = f32_errors(name, images, labels, exact)

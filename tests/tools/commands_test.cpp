@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "data/images/decode.h"
 #include "engine/base/philox.h"
 #include "models/load.h"
 #include "models/source.h"
@@ -206,6 +207,37 @@ TEST_CASE("bench step and devices speak JSON") {
     const Json devices = Json::parse(cambium({"devices", "--json"}).out);
     CHECK(devices.at("threads") >= 1);
     CHECK(devices.at("libraries").contains("oneDNN"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "sheet draws a row of photos for each class; an unreadable one leaves its place blank") {
+    const std::string out = scratch / "sheet.png", photos = data + "/val";  // two of each class: one is held out
+    const auto sheet = [&](std::vector<std::string> more) {
+        std::vector<std::string> arguments{"sheet", photos, "--size", "16", "--out", out};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return cambium(arguments);
+    };
+    const Outcome drawn = sheet({});
+    INFO(drawn.error);
+    REQUIRE(drawn.status == 0);
+    CHECK(drawn.out.find("1  ants (1 photo)\n   2  bees") != std::string::npos);
+    CHECK(decode(std::filesystem::path(out)).size() == Size{24, 44});
+
+    for (const char* ant : {"/ants/0.ppm", "/ants/1.ppm"}) std::ofstream(photos + ant) << "not a photo";
+    const Outcome broken = sheet({});
+    CHECK(broken.status == 1);
+    CHECK(broken.error.find(".ppm") != std::string::npos);
+    const Image image = decode(std::filesystem::path(out));
+    const auto white = [&](int top) {
+        return std::all_of(image.row(top), image.row(top + 16), [](std::uint8_t value) { return value == 255; });
+    };
+    CHECK(white(4));
+    CHECK_FALSE(white(24));
+
+    CHECK(sheet({"--split", "trian"}).error.find("did you mean train?") != std::string::npos);
+    CHECK(sheet({"--split", "test"}).status == 2);  // there is none
+    CHECK(sheet({"--columns", "0"}).status == 2);
+    CHECK(cambium({"sheet", scratch / "nothing"}).status == 1);
+    CHECK(cambium({"sheet", "leaves", "--size", "4096", "--columns", "1000"}).status == 1);
 }
 
 }  // namespace cambium

@@ -3,9 +3,11 @@
 #include "tools/finetune/finetune.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cerrno>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -57,7 +59,7 @@ std::string processor() {
     return {};
 }
 
-// runs/photos-gradual, or with the first free number behind it.
+// runs/photos-gradual, or with the first free number behind it. An empty folder, which an early end leaves, is free.
 fs::path default_folder(const Request& request) {
     std::string name;
     for (const char c : fs::path(request.data).lexically_normal().filename().string()) {
@@ -67,21 +69,47 @@ fs::path default_folder(const Request& request) {
     std::error_code error;
     for (int number = 1;; ++number) {
         fs::path folder = number == 1 ? base : fmt::format("{}-{}", base, number);
-        if (!fs::exists(folder, error)) return folder;
+        if (!fs::exists(folder, error) || fs::is_empty(folder, error)) return folder;
     }
 }
 
-fs::path new_folder(const Options& options) {
-    const fs::path folder = options.out.empty() ? default_folder(options.request) : fs::path(options.out);
-    std::error_code error;
-    if (fs::exists(folder / "config.json", error)) {
-        fail_usage("{} holds a run already; continue it with --resume {}, or take another --out", folder.string(),
-                   folder.string());
+// The folder of a new run. It is made before anything is computed, so that one that cannot be written is known at once,
+// and is removed again if the run does not begin.
+class NewFolder {
+  public:
+    explicit NewFolder(const Options& options)
+        : path_(options.out.empty() ? default_folder(options.request) : fs::path(options.out)) {
+        std::error_code error;
+        if (fs::exists(path_ / "config.json", error)) {
+            fail_usage("{} holds a run already; continue it with --resume {}, or take another --out", path_.string(),
+                       path_.string());
+        }
+        for (fs::path part = fs::absolute(path_); !fs::exists(part, error) && part.has_relative_path();
+             part = part.parent_path()) {
+            made_.push_back(part);
+        }
+        fs::create_directories(path_, error);
+        if (error) fail("cannot make the folder {}: {}; take another --out", path_.string(), error.message());
+        if (access(path_.c_str(), W_OK | X_OK) != 0) {
+            fail("cannot write into the folder {}: {}; take another --out", path_.string(), std::strerror(errno));
+        }
     }
-    fs::create_directories(folder, error);
-    if (error) fail("cannot make the folder {}: {}; take another --out", folder.string(), error.message());
-    return folder;
-}
+    ~NewFolder() {
+        std::error_code ignored;
+        for (const fs::path& part : made_) fs::remove(part, ignored);  // innermost first; only where it is empty
+    }
+    NewFolder(const NewFolder&) = delete;
+    NewFolder& operator=(const NewFolder&) = delete;
+
+    const fs::path& keep() {
+        made_.clear();
+        return path_;
+    }
+
+  private:
+    fs::path path_;
+    std::vector<fs::path> made_;
+};
 
 class Finetune {
   public:
@@ -92,23 +120,25 @@ class Finetune {
   private:
     Exit start() {
         const Request& request = options_.request;
+        require_dataset(request.data);
+        NewFolder folder(options_);
         const Start start = find_start(request);
-        for (const std::string& note : start.source ? start.source->notes : std::vector<std::string>{}) say(note);
+        for (const std::string& note : start.source ? start.source->notes : std::vector<std::string>{}) {
+            console_.say(note);
+        }
         const Dataset data = open(request.data, request.seed);
         Device device = open_device(request.device, request.precision);
         TrainingConfig config = plan(named(request, device), data, start);
-        console_.choices(config);
         Estimate expected = estimate(options_for(config, data, start, device, {}));
         if (!expected.fits()) {
-            config = plan(smaller(request, expected, config, device), data, start);
+            config = smaller(named(request, device), config, expected, data, start);
             expected = estimate(options_for(config, data, start, device, {}));
         }
+        console_.choices(config);
         console_.estimate(config, expected);
         if (options_.dry_run) return Exit::done;
-        const fs::path folder = new_folder(options_);
-        say(fmt::format("the run is kept in {}", folder.string()));
-        write_atomically(folder / "config.json", to_json(config));
-        return train(config, data, start, device, folder);
+        console_.say(fmt::format("the run is kept in {}", folder.keep().string()));
+        return train(Begin::anew, config, data, start, device, folder.keep());
     }
 
     // The device by its own name, so that a resumed run does not choose again.
@@ -118,24 +148,35 @@ class Finetune {
         return request;
     }
 
-    Request smaller(const Request& request, const Estimate& expected, const TrainingConfig& config,
-                    const Device& device) {
+    // The plan with the batches that fit into memory, unless another was asked for.
+    static TrainingConfig smaller(Request request, const TrainingConfig& config, const Estimate& expected,
+                                  const Dataset& data, const Start& start) {
+        const std::int64_t batch = expected.batch_that_fits, evaluation = expected.evaluation_batch_that_fits;
         const std::string need = fmt::format("a batch of {} needs {} of memory, and {} are available", config.batch,
-                                             bytes_text(expected.bytes), bytes_text(expected.available));
-        if (expected.batch_that_fits < 1) {
-            fail("{}; not even one photo fits: take a smaller --size or --model, or --recipe head", need);
+                                             bytes_text(expected.bytes), bytes_text(expected.usable));
+        if (batch < 1 || evaluation < 1) {
+            fail("{}; not even one photo at a time fits: take a smaller --size or --model{}", need,
+                 request.recipe == "head" ? "" : ", or --recipe head");
         }
-        if (request.batch) fail("{}; --batch {} fits", need, expected.batch_that_fits);
-        say(fmt::format("{}: taking {}", need, expected.batch_that_fits));
-        Request less = named(request, device);
-        less.batch = static_cast<int>(expected.batch_that_fits);
-        return less;
+        if (request.batch && batch < config.batch) fail("{}; --batch {} fits", need, batch);
+        TrainingConfig result = config;
+        if (batch < config.batch) {
+            request.batch = static_cast<int>(batch);
+            result = plan(request, data, start);
+            result.choices.push_back({"batch", std::to_string(batch), need});
+        }
+        if (evaluation < config.evaluation_batch) {
+            result.choices.push_back({"evaluation batch", std::to_string(evaluation),
+                                      fmt::format("more than {} do not fit into memory", evaluation)});
+            result.evaluation_batch = evaluation;
+        }
+        return result;
     }
 
     Dataset open(const std::string& name, std::uint64_t seed) {
         Dataset data = open_dataset(
             name, {.seed = seed, .unreadable = options_.skip_unreadable ? Unreadable::skip : Unreadable::refuse});
-        for (const std::string& note : data.notes) say(note);
+        for (const std::string& sentence : worth_knowing(data)) console_.say(sentence);
         return data;
     }
 
@@ -143,15 +184,14 @@ class Finetune {
         const fs::path folder = options_.resume;
         const TrainingConfig config = read_config(folder / "config.json");
         refuse_conflicts(config);
-        const Checkpoint checkpoint(folder / "state");
-        if (checkpoint.exists() && checkpoint.load().progress.finished) {
-            say(fmt::format("the run in {} is finished; nothing is left to do", folder.string()));
+        if (Checkpoint(folder / "state").load().progress.finished) {
+            console_.say(fmt::format("the run in {} is finished; nothing is left to do", folder.string()));
             if (options_.json) print(text_of(folder / "result.json"));
             return Exit::done;
         }
         set_thread_count(config.threads);
         if (config.instruction_set != name_of(isa())) {
-            say(fmt::format(
+            console_.say(fmt::format(
                 "the run began with {} instructions, this machine goes on with {}: results may differ in the "
                 "last bits",
                 config.instruction_set, name_of(isa())));
@@ -163,7 +203,7 @@ class Finetune {
                  config.data);
         }
         Device device = open_device(config.device, config.precision);
-        return train(config, data, start, device, folder);
+        return train(Begin::from_state, config, data, start, device, folder);
     }
 
     // Whatever is said beside --resume must be what the run is.
@@ -196,38 +236,46 @@ class Finetune {
         return {config, data, start, *device.backend, device.precision, folder, cache_folder() / "features", console_};
     }
 
-    Exit train(const TrainingConfig& config, const Dataset& data, const Start& start, Device& device,
+    enum class Begin : std::uint8_t { anew, from_state };
+
+    Exit train(Begin begin, const TrainingConfig& config, const Dataset& data, const Start& start, Device& device,
                const fs::path& folder) {
-        const auto began = std::chrono::steady_clock::now();
-        catch_interrupts();
         Trainer trainer(options_for(config, data, start, device, folder));
-        if (Checkpoint(folder / "state").exists()) {
+        save_on_interrupt();
+        if (begin == Begin::from_state) {
             trainer.resume();
             const RunState& at = trainer.progress();
-            say(fmt::format("resumed at step {}: epoch {}, batch {}", at.step, at.epoch + 1, at.batch));
+            console_.say(fmt::format("resumed at step {}: epoch {}, batch {}", at.step, at.epoch + 1, at.batch));
         } else {
             trainer.start();
+            // Last, so that where there is a configuration there is a state.
+            write_atomically(folder / "config.json", to_json(config));
         }
         try {
             trainer.train();
+            conclude(trainer, config, data, start, folder);
         } catch (const Interrupted&) {
             console_.say(fmt::format("interrupted after step {}; continue with: cambium finetune --resume {}",
                                      trainer.progress().step, folder.string()));
             return Exit::interrupted;
         }
+        return Exit::done;
+    }
+
+    void conclude(Trainer& trainer, const TrainingConfig& config, const Dataset& data, const Start& start,
+                  const fs::path& folder) {
         const Outcome outcome = trainer.conclude();
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        const double seconds = trainer.seconds();
         const std::string result =
-            result_json({config, data, outcome, trainer.log(), *start.architecture, data.notes, processor(), seconds});
+            result_json({config, data, outcome, trainer.log(), *start.architecture, processor(), seconds});
         write_atomically(folder / "result.json", result);
         const ImageSource& measured = outcome.test ? *data.test : *data.validation;
         write_report(folder, {.picture = [&](std::int64_t index) { return measured.image(index); }});
         trainer.finish();
         console_.closing(outcome, config, seconds);
-        say(fmt::format("network: {}   report: {}", (folder / "model.safetensors").string(),
-                        (folder / "report.html").string()));
+        console_.say(fmt::format("network: {}", (folder / "model.safetensors").string()));
+        console_.say(fmt::format("report: {}", (folder / "report.html").string()));
         if (options_.json) print(result);
-        return Exit::done;
     }
 
     const Options& options_;
@@ -301,7 +349,7 @@ void add_numbers(CommandLine& line, Optionals& numbers, Options& o) {
     numbers.whole("--epochs", r.epochs, "Epochs of the recipe's last phase", 1, 1'000'000);
     numbers.whole("--batch", r.batch, "Photos a step", 1, 65536);
     numbers.whole("--accumulate", r.accumulate, "Batches summed up for one update", 1, 65536);
-    numbers.real("--lr", r.rate, "Largest learning rate of the last phase", 0, 1e3);
+    numbers.real("--lr", r.rate, "Largest learning rate of the last phase", 1e-12, 100);
     numbers.real("--warmup", r.warmup, "Share of the steps in which the rate grows", 0, 1);
     numbers.real("--momentum", r.momentum, "Of sgd", 0, 0.9999);
     numbers.real("--weight-decay", r.weight_decay, "Of matrices and filters", 0, 10);
@@ -341,6 +389,7 @@ void complete(const CommandLine& line, Options& o) {
 }  // namespace
 
 int finetune_command(int argc, char** argv) {
+    catch_interrupts();
     Options options;
     CommandLine line("finetune", "Fine-tunes a pretrained network on your own photos.");
     Optionals numbers(line);

@@ -99,21 +99,21 @@ std::string iso_text(double clock) {
 
 Json times(const RunFacts& facts) {
     double wait = 0, rate = 0;
-    std::int64_t count = 0;
+    std::int64_t epochs = 0;  // on photos; of those on features neither figure says anything
     for (const LogLine& line : facts.log) {
-        if (!line.epoch_seconds) continue;
+        if (!line.epoch_seconds || !line.images_per_second) continue;
         wait += line.wait_share.value_or(0);
-        rate += line.images_per_second.value_or(0);
-        ++count;
+        rate += *line.images_per_second;
+        ++epochs;
     }
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const double n = std::max(1.0, static_cast<double>(count));
-    return {{"started", facts.log.empty() ? "" : iso_text(facts.log.front().clock)},
+    const auto mean = [&](double sum) { return epochs > 0 ? Json(sum / static_cast<double>(epochs)) : Json(nullptr); };
+    return {{"started", facts.log.empty() ? "" : iso_text(facts.log.front().clock - facts.log.front().seconds)},
             {"finished", facts.log.empty() ? "" : iso_text(facts.log.back().clock)},
             {"seconds", facts.seconds},
-            {"images_per_second", rate / n},
-            {"wait_share", wait / n},
+            {"images_per_second", mean(rate)},
+            {"wait_share", mean(wait)},
             {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) / 1024}};
 }
 
@@ -168,12 +168,13 @@ std::string result_json(const RunFacts& facts) {
             {{"train", shared.train.string()}, {"other", shared.other.string()}, {"same_bytes", shared.same_bytes}});
     }
     json["skipped_steps"] = facts.outcome.skipped;
-    json["notes"] = facts.notes;
+    json["notes"] = facts.data.notes;
     json["machine"] = {{"device", facts.config.device},
                        {"precision", facts.config.precision},
                        {"cpu", facts.cpu},
                        {"instruction_set", facts.config.instruction_set},
-                       {"threads", facts.config.threads}};
+                       {"threads", facts.config.threads},
+                       {"version", CAMBIUM_VERSION}};
     json["time"] = times(facts);
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

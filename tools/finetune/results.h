@@ -14,9 +14,8 @@ struct RunFacts {
     const Outcome& outcome;
     const std::vector<LogLine>& log;
     const Architecture& architecture;
-    std::vector<std::string> notes;
     std::string cpu;     // the processor's name
-    double seconds = 0;  // of this process
+    double seconds = 0;  // of training, in all parts of an interrupted run
 };
 
 std::string result_json(const RunFacts& facts);

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "tools/report/chart.h"
 #include "tools/report/html.h"
 #include "tools/report/sections.h"
@@ -38,15 +41,23 @@ std::string loss_chart(const RunRecord& run) {
     return line_chart(loss);
 }
 
+bool same(const std::vector<Point>& a, const std::vector<Point>& b) {
+    constexpr double invisible = 1e-3;  // of a chart's height
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Point& p, const Point& q) {
+        return p.step == q.step && std::abs(p.value - q.value) < invisible;
+    });
+}
+
 std::string accuracy_chart(const RunRecord& run) {
     Chart accuracy = chart(run, "Accuracy on the validation photos");
     accuracy.unit = Chart::Unit::percent;
-    accuracy.series = {{.label = "top-1", .style = "val", .points = run.curves.val_top1, .markers = true},
-                       {.label = "balanced", .style = "second", .points = run.curves.val_balanced, .markers = true}};
-    if (run.set == "validation") {
-        accuracy.reference = run.majority_baseline;
-        accuracy.reference_label = "majority baseline";
+    accuracy.series = {{.label = "top-1", .style = "val", .points = run.curves.val_top1, .markers = true}};
+    if (!same(run.curves.val_top1, run.curves.val_balanced)) {  // as they are where all classes have as many photos
+        accuracy.series.push_back(
+            {.label = "balanced", .style = "second", .points = run.curves.val_balanced, .markers = true});
     }
+    accuracy.reference = run.set == "validation" ? run.majority_baseline : run.validation_majority;
+    accuracy.reference_label = "majority baseline";
     const bool balanced = run.criterion == "balanced_accuracy" && std::isfinite(run.best_balanced);
     accuracy.best = {run.best_step, balanced ? run.best_balanced : run.best_top1};
     accuracy.best_label = fmt::format("kept: {:.1f} %", 100 * accuracy.best.value);
@@ -69,8 +80,7 @@ constexpr const char* explanation =
     "lower is better. While both lines fall, the network learns. If training falls on and validation rises, it learns "
     "the training photos by heart: more photos help, or fewer epochs.</p>\n"
     "<p>The <strong>accuracy</strong> counts right answers on photos it does not train on. The state of the marked "
-    "epoch "
-    "was kept, not the last one.</p>\n"
+    "epoch was kept, which need not be the last.</p>\n"
     "<p>The <strong>learning rate</strong> is how big a step each correction takes. A dashed upright line is where "
     "another part of the recipe begins.</p>\n</div>\n";
 

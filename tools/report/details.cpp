@@ -105,6 +105,14 @@ std::string sentence_case(std::string text) {
     return text;
 }
 
+// "2026-11-25T01:23:45Z" as "2026-11-25 01:23:45 UTC"; anything else as it is.
+std::string moment(std::string iso) {
+    if (iso.size() != 20 || iso[10] != 'T' || iso.back() != 'Z') return iso;
+    iso[10] = ' ';
+    iso.replace(19, 1, " UTC");
+    return iso;
+}
+
 }  // namespace
 
 std::string training(const RunRecord& run) {
@@ -144,8 +152,8 @@ std::string data(const RunRecord& run) {
 
 std::string machine(const RunRecord& run) {
     Facts facts;
-    facts.add("Started", escape(run.started));
-    facts.add("Finished", escape(run.finished_at));
+    facts.add("Started", escape(moment(run.started)));
+    facts.add("Finished", escape(moment(run.finished_at)));
     facts.add("Training time", run.seconds, duration(run.seconds));
     facts.add("Speed", run.images_per_second, significant(run.images_per_second) + " images/s");
     facts.add("Waiting for photos", run.wait_share, percent(run.wait_share) + " of the time");

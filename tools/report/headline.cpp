@@ -37,8 +37,12 @@ std::string provenance(const RunRecord& run) {
 
 std::string against_baseline(const RunRecord& run, const Interval& interval) {
     if (!std::isfinite(run.majority_baseline)) return {};
-    const std::string who = run.majority_class.empty() ? "the most frequent class"
-                                                       : isolate(run.majority_class) + ", the most frequent class,";
+    const bool even = !run.per_class.empty() && std::all_of(run.per_class.begin(), run.per_class.end(), [&](auto& row) {
+        return row.support == run.per_class.front().support;
+    });
+    const std::string who = even                         ? "one and the same class"
+                            : run.majority_class.empty() ? "the most frequent class"
+                                                         : isolate(run.majority_class) + ", the most frequent class,";
     const char* verdict = interval.low > run.majority_baseline ? "The classifier has clearly learned more than that."
                           : run.top1 > run.majority_baseline
                               ? "With this few photos, that is no clear difference."
@@ -73,6 +77,16 @@ std::string tiles(const RunRecord& run) {
                               tile("Majority baseline", run.majority_baseline, "baseline",
                                    "what answering the most frequent class always would reach");
     return tiles.empty() ? "" : "<dl class=\"tiles\">\n" + tiles + "</dl>\n";
+}
+
+// Beside the figures of the test photos, those of the validation photos.
+std::string validation_sentence(const RunRecord& run) {
+    if (run.set != "test" || !std::isfinite(run.validation_top1)) return {};
+    return fmt::format(
+        "<p>On the {}, by which the best state was chosen: accuracy {}, balanced accuracy {}, macro-F1 {}, majority "
+        "baseline {}.</p>\n",
+        times(run.validation_count, "validation photo"), percent(run.validation_top1), percent(run.validation_balanced),
+        percent(run.validation_f1), percent(run.validation_majority));
 }
 
 std::string unfinished(const RunRecord& run) {
@@ -113,7 +127,7 @@ std::string headline(const RunRecord& run) {
     }
     html += fmt::format("<h1>{} of {} named right</h1>\n", whole(std::round(run.top1 * run.count)),
                         times(run.count, kind_of_photos(run)));
-    return html + lead(run) + tiles(run);
+    return html + lead(run) + tiles(run) + validation_sentence(run);
 }
 
 std::string notices(const RunRecord& run) {

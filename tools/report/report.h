@@ -25,6 +25,7 @@
 //   count             number of those photos
 //   top1, top5, loss, balanced_accuracy, macro_f1
 //   majority_baseline, majority_class     top-1 of always answering the set's most frequent class, and that class
+//   validation: {top1, balanced_accuracy, macro_f1, majority_baseline}     of the state that was kept
 //   best: {epoch, step, val_top1, val_balanced_accuracy}     the state kept as model.safetensors
 //   classes: [name]                       default: those of config.json
 //   confusion: [[count]]                  row: true class, column: predicted class

@@ -47,11 +47,9 @@ std::vector<std::string> strings(const Json& array) {
 std::optional<Json> read_json(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return {};
-    try {
-        return Json::parse(file);
-    } catch (const nlohmann::json::exception& error) {
-        fail("cannot write a report from {}: {}", path.string(), error.what());
-    }
+    Json json = Json::parse(file, nullptr, false);
+    if (json.is_discarded()) fail("cannot write a report: {} is not JSON; was it cut off or changed?", path.string());
+    return json;
 }
 
 // {"a": {"b": [1, 2]}} -> ("a.b", "1, 2")
@@ -222,6 +220,11 @@ void read_result(const Json& result, RunRecord& run) {
     run.macro_f1 = number(result, "macro_f1");
     run.majority_baseline = number(result, "majority_baseline");
     run.majority_class = text(result, "majority_class");
+    const Json& validation = at(result, "validation");
+    run.validation_top1 = number(validation, "top1");
+    run.validation_balanced = number(validation, "balanced_accuracy");
+    run.validation_f1 = number(validation, "macro_f1");
+    run.validation_majority = number(validation, "majority_baseline");
     const Json& best = at(result, "best");
     run.best_epoch = number(best, "epoch");
     run.best_step = number(best, "step");

@@ -70,6 +70,8 @@ struct RunRecord {
     std::string ended, set, majority_class;
     double count = missing, top1 = missing, top5 = missing, loss = missing, balanced_accuracy = missing;
     double macro_f1 = missing, majority_baseline = missing;
+    double validation_top1 = missing, validation_balanced = missing, validation_f1 = missing;  // of the best state
+    double validation_majority = missing;
     double best_epoch = missing, best_step = missing, best_top1 = missing, best_balanced = missing;
     std::vector<std::string> classes;
     std::vector<double> confusion;  // [true class, predicted class]; empty where it is not known

@@ -126,7 +126,8 @@ caption { text-align: left; color: var(--soft); font-size: 0.88rem; padding-bott
 .path { color: var(--soft); font-size: 0.76rem; margin-top: 4px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px; }
 .phase-card .facts tr:last-child > * { border-bottom: 0; }
-.phase-card .facts th { width: 8rem; }
+.phase-card .facts th { width: 9rem; }
+.phase-card .scroll { margin-bottom: 0; }
 details { margin: 0 0 14px; }
 summary { cursor: pointer; color: var(--accent); font-weight: 600; }
 details[open] summary { margin-bottom: 8px; }

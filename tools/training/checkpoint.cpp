@@ -19,6 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr int version = 1;
 constexpr const char* state_file = "state.json";
 constexpr const char* new_segment = "new.safetensors";
+constexpr const char* remedy = "put it back from a copy, or train again into another folder";
 
 Json segment_json(const Segment& segment) { return {{"file", segment.file}, {"sha256", segment.sha256}}; }
 Json snapshot_json(const Snapshot& snapshot) {
@@ -127,36 +128,42 @@ void Checkpoint::remove_others(const std::vector<std::string>& wanted) const {
 Checkpoint::State Checkpoint::load() const {
     const fs::path path = folder_ / state_file;
     std::ifstream stream(path, std::ios::binary);
-    if (!stream) fail("cannot resume: there is no {}", path.string());
+    if (!stream) fail("cannot resume: there is no {}; {}", path.string(), remedy);
     std::stringstream text;
     text << stream.rdbuf();
+    Json json = Json::parse(text.str(), nullptr, false);
+    const bool checked = json.is_object() && json.contains("checksum") && json["checksum"].is_string();
+    const std::string checksum = checked ? json["checksum"].get<std::string>() : "";
+    if (checked) json.erase("checksum");
+    const std::string body = checked ? json.dump() : "";
+    if (!checked || sha256(std::as_bytes(std::span(body))) != checksum) {
+        fail("cannot resume: {} was changed or damaged, its checksum does not fit; {}", path.string(), remedy);
+    }
     try {
-        Json json = Json::parse(text.str());
-        const std::string checksum = json.at("checksum");
-        json.erase("checksum");
-        const std::string body = json.dump();
-        if (sha256(std::as_bytes(std::span(body))) != checksum) {
-            fail("cannot resume: {} was changed or damaged, its checksum does not fit", path.string());
-        }
         if (json.at("version") != version) {
             fail("cannot resume: {} has version {}, this program reads version {}", path.string(),
                  json.at("version").dump(), version);
         }
         return {state_from(json.at("progress")), snapshot_from(json.at("weights"))};
-    } catch (const nlohmann::json::exception& error) {
-        fail("cannot resume: {} is damaged ({})", path.string(), error.what());
+    } catch (const nlohmann::json::exception&) {
+        fail("cannot resume: {} lacks what a state of version {} holds; {}", path.string(), version, remedy);
+    }
+}
+
+void Checkpoint::verify(const Segment& segment) const {
+    if (segment.file.empty()) return;
+    const fs::path path = folder_ / segment.file;
+    std::error_code missing;
+    if (!fs::exists(path, missing)) fail("cannot resume: {} is missing; {}", path.string(), remedy);
+    if (sha256_of_file(path) != segment.sha256) {
+        fail("cannot resume: {} was changed or damaged, its checksum does not fit; {}", path.string(), remedy);
     }
 }
 
 void Checkpoint::read(const Segment& segment, Store& store) const {
     if (segment.file.empty()) return;
-    const fs::path path = folder_ / segment.file;
-    std::error_code missing;
-    if (!fs::exists(path, missing)) fail("cannot resume: {} is missing", path.string());
-    if (sha256_of_file(path) != segment.sha256) {
-        fail("cannot resume: {} was changed or damaged, its checksum does not fit", path.string());
-    }
-    const WeightsFile file = WeightsFile::open(path);
+    verify(segment);
+    const WeightsFile file = WeightsFile::open(folder_ / segment.file);
     for (const WeightsEntry& entry : file.entries()) {
         if (!store.contains(entry.name)) {
             store.declare({.name = entry.name, .spec = entry.spec, .role = Role::counter});

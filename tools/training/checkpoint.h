@@ -64,10 +64,11 @@ class Checkpoint {
         RunState progress;
         Snapshot weights;
     };
-    // Throws Error if there is no state, or a segment is missing or damaged.
+    // Throws Error if there is no state.json, or it is damaged. Segments are not looked at.
     State load() const;
-    // Writes a segment's tensors into the store; entries that it lacks are made, as counters. Throws Error on a
-    // checksum that does not fit.
+    // Throws Error if a segment is missing or its checksum does not fit.
+    void verify(const Segment& segment) const;
+    // Verifies a segment and writes its tensors into the store; entries that it lacks are made, as counters.
     void read(const Segment& segment, Store& store) const;
 
   private:

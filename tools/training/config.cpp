@@ -97,27 +97,66 @@ std::string to_json(const TrainingConfig& c) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-TrainingConfig config_from_json(const std::string& text) {
+// Whatever the JSON library finds wrong becomes a sentence of ours that names the field.
+template <class T>
+static void get(const Json& json, const char* name, T& field) {
+    if (!json.is_object() || !json.contains(name)) fail("the field '{}' is missing", name);
     try {
-        const Json json = Json::parse(text);
-        TrainingConfig c;
-        const auto get = [&](const char* name, auto& field) { json.at(name).get_to(field); };
-        get("data", c.data), get("model", c.model), get("weights", c.weights), get("recipe", c.recipe);
-        get("device", c.device), get("precision", c.precision), get("seed", c.seed), get("batch", c.batch);
-        get("accumulate", c.accumulate), get("evaluation_batch", c.evaluation_batch);
-        get("drop_last_batch", c.drop_last_batch), get("augment", c.augment), get("augmentation", c.augmentation);
-        get("phases", c.phases), get("label_smoothing", c.label_smoothing), get("clip", c.clip);
-        get("average_decay", c.average_decay), get("class_weights", c.class_weights), get("criterion", c.criterion);
-        get("patience", c.patience), get("log_every", c.log_every), get("save_every", c.save_every);
-        get("classes", c.classes), get("train_count", c.train_count), get("validation_count", c.validation_count);
-        get("test_count", c.test_count), get("data_digest", c.data_digest);
-        get("instruction_set", c.instruction_set), get("threads", c.threads), get("choices", c.choices);
-        c.preprocessing = preprocessing_from_json(json.at("preprocessing").dump());
-        if (!json.at("dropout").is_null()) c.dropout = json.at("dropout").get<double>();
-        return c;
-    } catch (const nlohmann::json::exception& error) {
-        fail("not the configuration of a run: {}", error.what());
+        json.at(name).get_to(field);
+    } catch (const nlohmann::json::exception&) {
+        fail("the field '{}' lacks a part, or holds another kind of value than it should", name);
+    } catch (const UsageError& error) {  // a name that stands for nothing
+        fail("the field '{}': {}", name, error.what());
     }
+}
+
+static void require_at_least(std::int64_t least, const std::string& name, std::int64_t value) {
+    if (value < least) fail("the field '{}' is {}, and must be at least {}", name, value, least);
+}
+
+static void require_usable(const TrainingConfig& c) {
+    require_at_least(1, "batch", c.batch);
+    require_at_least(1, "accumulate", c.accumulate);
+    require_at_least(1, "evaluation_batch", c.evaluation_batch);
+    require_at_least(0, "patience", c.patience);
+    require_at_least(1, "log_every", c.log_every);
+    require_at_least(1, "save_every", c.save_every);
+    require_at_least(1, "threads", c.threads);
+    require_at_least(1, "preprocessing.crop", c.preprocessing.crop);
+    if (c.classes.size() < 2) fail("the field 'classes' names {}, and a classifier needs two", c.classes.size());
+    if (!c.class_weights.empty() && c.class_weights.size() != c.classes.size()) {
+        fail("the field 'class_weights' has {} values for {} classes", c.class_weights.size(), c.classes.size());
+    }
+    if (c.phases.empty()) fail("the field 'phases' is empty, so there is nothing to train");
+    for (std::size_t i = 0; i < c.phases.size(); ++i) {
+        const auto field = [&](const char* name) { return fmt::format("phases[{}].{}", i, name); };
+        require_at_least(1, field("epochs"), c.phases[i].epochs);
+        require_at_least(1, field("batches_per_epoch"), c.phases[i].batches_per_epoch);
+        require_at_least(1, field("updates_per_epoch"), c.phases[i].updates_per_epoch);
+    }
+}
+
+TrainingConfig config_from_json(const std::string& text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) fail("it is not JSON, or was cut off");
+    TrainingConfig c;
+    const auto read = [&](const char* name, auto& field) { get(json, name, field); };
+    read("data", c.data), read("model", c.model), read("weights", c.weights), read("recipe", c.recipe);
+    read("device", c.device), read("precision", c.precision), read("seed", c.seed), read("batch", c.batch);
+    read("accumulate", c.accumulate), read("evaluation_batch", c.evaluation_batch);
+    read("drop_last_batch", c.drop_last_batch), read("augment", c.augment), read("augmentation", c.augmentation);
+    read("phases", c.phases), read("label_smoothing", c.label_smoothing), read("clip", c.clip);
+    read("average_decay", c.average_decay), read("class_weights", c.class_weights), read("criterion", c.criterion);
+    read("patience", c.patience), read("log_every", c.log_every), read("save_every", c.save_every);
+    read("classes", c.classes), read("train_count", c.train_count), read("validation_count", c.validation_count);
+    read("test_count", c.test_count), read("data_digest", c.data_digest);
+    read("instruction_set", c.instruction_set), read("threads", c.threads), read("choices", c.choices);
+    Json preprocessing, dropout;
+    read("preprocessing", preprocessing), read("dropout", dropout);
+    c.preprocessing = preprocessing_from_json(preprocessing.dump());
+    if (!dropout.is_null()) get(json, "dropout", c.dropout.emplace());
+    require_usable(c);
+    return c;
 }
 
 TrainingConfig read_config(const std::filesystem::path& file) {
@@ -128,7 +167,8 @@ TrainingConfig read_config(const std::filesystem::path& file) {
     try {
         return config_from_json(text.str());
     } catch (const Error& error) {
-        fail("{}: {}", file.string(), error.what());
+        fail("cannot use {}: {}; put it back from a copy, or train again into another folder", file.string(),
+             error.what());
     }
 }
 

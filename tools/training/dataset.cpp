@@ -10,6 +10,7 @@
 #include "data/leaves/leaves.h"
 #include "engine/base/fail.h"
 #include "models/nearest.h"
+#include "tools/common/terminal.h"
 
 namespace cambium {
 namespace {
@@ -91,17 +92,22 @@ Dataset leaves_dataset(const std::string& data) {
     return dataset;
 }
 
-void note_shared(Dataset& dataset, const std::vector<SharedPhoto>& shared) {
+// Of a class without photos there, accuracy says nothing.
+void note_missing_classes(Dataset& dataset, const std::shared_ptr<const ImageSource>& source, std::string_view set) {
     constexpr std::size_t most = 5;
-    for (std::size_t i = 0; i < std::min(shared.size(), most); ++i) {
-        dataset.notes.push_back(fmt::format("the same {} in the training set and beside it: {} and {}",
-                                            shared[i].same_bytes ? "file" : "picture", shared[i].train.string(),
-                                            shared[i].other.string()));
+    if (!source) return;
+    const std::vector<std::int64_t> counts = class_counts(*source, dataset.classes.size());
+    std::string names;
+    std::size_t missing = 0;
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+        if (counts[c] > 0) continue;
+        if (++missing <= most) names += (missing > 1 ? ", " : "") + dataset.classes[c];
     }
-    if (!shared.empty()) {
-        dataset.notes.push_back(fmt::format(
-            "{} photos of the training set also stand in the validation or test set: accuracy there flatters",
-            shared.size()));
+    if (missing > most) names += fmt::format(" and {} more", missing - most);
+    if (missing > 0) {
+        dataset.notes.push_back(fmt::format("no {} photo of {} {}: its accuracy says nothing about {}", set,
+                                            missing == 1 ? "the class" : "the classes", names,
+                                            missing == 1 ? "it" : "them"));
     }
 }
 
@@ -112,22 +118,54 @@ bool is_leaves(const std::string& data) {
     return (data == "leaves" || data.starts_with("leaves:") || data.starts_with("leaves?")) && !fs::exists(data, error);
 }
 
+void require_dataset(const std::string& data) {
+    if (is_leaves(data)) {
+        leaves_dataset(data);
+    } else {
+        open_image_folder(data);
+    }
+}
+
 Dataset open_dataset(const std::string& data, const DatasetOptions& options) {
     if (is_leaves(data)) return leaves_dataset(data);
     ImageFolder folder = open_image_folder(data, {.seed = options.seed});
     std::vector<SharedPhoto> shared = inspect_photos(folder, options.unreadable);
     Dataset dataset{
         .name = fs::absolute(data).lexically_normal().string(), .classes = folder.classes, .split = folder.split};
-    for (const LeftOut& left : folder.left_out) {
-        dataset.notes.push_back(fmt::format("left out: {} ({})", left.path.string(), left.reason));
-    }
-    note_shared(dataset, shared);
     dataset.left_out = std::move(folder.left_out);
     dataset.shared = std::move(shared);
     dataset.train = std::make_shared<FileSource>(std::move(folder.train));
     dataset.validation = std::make_shared<FileSource>(std::move(folder.validation));
     if (!folder.test.empty()) dataset.test = std::make_shared<FileSource>(std::move(folder.test));
+    note_missing_classes(dataset, dataset.validation, "validation");
+    note_missing_classes(dataset, dataset.test, "test");
     return dataset;
+}
+
+std::vector<std::string> worth_knowing(const Dataset& dataset) {
+    constexpr std::size_t most = 5;
+    std::vector<std::string> sentences;
+    const auto name_some = [&](const auto& list, const auto& sentence, const char* what) {
+        for (std::size_t i = 0; i < std::min(list.size(), most); ++i) sentences.push_back(sentence(list[i]));
+        if (list.size() > most) sentences.push_back(fmt::format("and {} more {}", list.size() - most, what));
+    };
+    const auto left_out = [](const LeftOut& left) {
+        return fmt::format("left out: {} ({})", left.path.string(), left.reason);
+    };
+    const auto shared = [](const SharedPhoto& photo) {
+        return fmt::format("the same {} in the training set and beside it: {} and {}",
+                           photo.same_bytes ? "file" : "picture", photo.train.string(), photo.other.string());
+    };
+    name_some(dataset.left_out, left_out, "left out; the report names all of them");
+    name_some(dataset.shared, shared, "in two sets; the report names all of them");
+    if (!dataset.shared.empty()) {
+        sentences.push_back(
+            fmt::format("{} of the training set also in the validation or test set: accuracy there "
+                        "flatters",
+                        counted(std::ssize(dataset.shared), "photo")));
+    }
+    sentences.insert(sentences.end(), dataset.notes.begin(), dataset.notes.end());
+    return sentences;
 }
 
 std::vector<std::int64_t> class_counts(const ImageSource& source, std::size_t classes) {

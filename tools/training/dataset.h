@@ -18,9 +18,9 @@ struct Dataset {
     std::vector<std::string> classes;
     std::shared_ptr<const ImageSource> train{}, validation{}, test{};  // test: null where the data have none
     std::string split{};                                               // how the sets came about, one sentence
-    std::vector<std::string> notes{};  // what a person should know: photos left out, photos in two sets
     std::vector<LeftOut> left_out{};
     std::vector<SharedPhoto> shared{};  // photos of the training set that another set holds too
+    std::vector<std::string> notes{};   // what else a person should know
     bool built_in = false;
 };
 
@@ -31,6 +31,14 @@ struct DatasetOptions {
 
 // Throws Error where the data cannot be used, UsageError for a wrong name of the sample.
 Dataset open_dataset(const std::string& data, const DatasetOptions& options = {});
+
+// What can be found wrong with DATA without opening a photo: nothing there, no class folders, one class. Throws as
+// open_dataset() does.
+void require_dataset(const std::string& data);
+
+// All that a person should know before training on it, in sentences: `left_out`, `shared` (the first few of each) and
+// `notes`.
+std::vector<std::string> worth_knowing(const Dataset& dataset);
 
 // True for the names of the built-in sample.
 bool is_leaves(const std::string& data);

@@ -9,6 +9,7 @@
 #include "engine/base/fail.h"
 #include "engine/base/isa.h"
 #include "engine/base/parallel.h"
+#include "engine/graph/passes/passes.h"
 #include "models/source.h"
 #include "tools/training/dataset.h"
 #include "tools/training/step_graphs.h"
@@ -20,12 +21,22 @@ namespace fs = std::filesystem;
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
+// What the outputs are computed from; a head that was built beside them is not part of it.
+std::set<std::string> entries_read(Graph graph) {
+    passes::drop_dead_nodes(graph);
+    std::set<std::string> names;
+    for (const Node& node : graph.nodes()) {
+        if (const auto* read = std::get_if<ops::Read>(&node.op)) names.insert(read->entry);
+    }
+    return names;
+}
+
 // Everything that decides a feature's bits but the photo.
 std::string folder_key(const Program& program, const Store& store, const Graph& graph,
                        const Preprocessing& preprocessing) {
     Sha256 hash;
     hash.update(bytes_of(machine_key() + "\n" + to_json(preprocessing) + "\n" + program.text()));
-    for (const auto& [name, spec] : graph.entries()) {
+    for (const std::string& name : entries_read(graph)) {
         const Digest value = digest(store.read(name).bytes());
         hash.update(bytes_of(fmt::format("{} {:016x}{:016x}\n", name, value.high, value.low)));
     }
@@ -76,7 +87,7 @@ void FeatureCache::load() {
     }
 }
 
-void FeatureCache::keep(const std::vector<std::string>& keys) {
+void FeatureCache::keep(std::span<const std::string> keys) {
     if (folder_.empty() || keys.empty()) return;
     fs::create_directories(folder_);
     std::vector<NamedTensor> tensors;
@@ -86,6 +97,30 @@ void FeatureCache::keep(const std::vector<std::string>& keys) {
         names += key;
     }
     write_safetensors(folder_ / (sha256(bytes_of(names)).substr(0, 32) + ".safetensors"), tensors);
+}
+
+void FeatureCache::compute(const std::shared_ptr<const ImageSource>& source, const std::vector<std::int64_t>& wanted,
+                           const std::vector<std::string>& keys, const Tick& tick) {
+    const std::int64_t batch = batch_shape_[0];
+    Loader loader(std::make_shared<SubsetSource>(source, wanted),
+                  {.batch = batch, .epochs = 1, .transform = preprocessing_});
+    std::size_t done = 0;
+    try {
+        while (const std::optional<Batch> photos = loader.next()) {
+            const auto rows = static_cast<std::size_t>(photos->images.shape()[0]);
+            Tensor padded(photos->images.shape().with(0, batch), DType::u8);
+            std::memcpy(padded.bytes().data(), photos->images.bytes().data(), photos->images.bytes().size());
+            program_.set(images_input, padded);
+            program_.run();
+            const Tensor features = program_.get(features_input).converted(DType::f32);
+            for (std::size_t row = 0; row < rows; ++row) entries_[keys[done++]] = row_of(features, row);
+            if (tick) tick(static_cast<std::int64_t>(done), static_cast<std::int64_t>(keys.size()));
+        }
+    } catch (...) {
+        keep(std::span(keys).first(done));
+        throw;
+    }
+    keep(keys);
 }
 
 Tensor FeatureCache::features(std::shared_ptr<const ImageSource> source, const Tick& tick) {
@@ -105,23 +140,7 @@ Tensor FeatureCache::features(std::shared_ptr<const ImageSource> source, const T
     }
     report_.computed += static_cast<std::int64_t>(wanted.size());
     report_.cached += count - static_cast<std::int64_t>(wanted.size());
-    if (!wanted.empty()) {
-        const std::int64_t batch = batch_shape_[0];
-        Loader loader(std::make_shared<SubsetSource>(source, wanted),
-                      {.batch = batch, .epochs = 1, .transform = preprocessing_});
-        std::size_t next = 0;
-        while (const std::optional<Batch> photos = loader.next()) {
-            const auto rows = static_cast<std::size_t>(photos->images.shape()[0]);
-            Tensor padded(photos->images.shape().with(0, batch), DType::u8);
-            std::memcpy(padded.bytes().data(), photos->images.bytes().data(), photos->images.bytes().size());
-            program_.set(images_input, padded);
-            program_.run();
-            const Tensor features = program_.get(features_input).converted(DType::f32);
-            for (std::size_t row = 0; row < rows; ++row) entries_[fresh[next++]] = row_of(features, row);
-            if (tick) tick(static_cast<std::int64_t>(next), static_cast<std::int64_t>(fresh.size()));
-        }
-        keep(fresh);
-    }
+    if (!wanted.empty()) compute(source, wanted, fresh, tick);
     Tensor all(with_rows(batch_shape_, count), DType::f32);
     const std::size_t size = all.bytes().size() / static_cast<std::size_t>(count);
     for (std::size_t i = 0; i < keys.size(); ++i) {

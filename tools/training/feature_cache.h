@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "data/images/loader.h"
@@ -31,15 +32,18 @@ class FeatureCache {
     FeatureCache(const std::filesystem::path& folder, Program& program, const Store& store, const Graph& graph,
                  const Preprocessing& preprocessing);
 
-    using Tick = std::function<void(std::int64_t done, std::int64_t total)>;  // after each batch
-    // Features of all samples of `source`, f32 [N, ...], in its order.
+    using Tick = std::function<void(std::int64_t done, std::int64_t total)>;  // after each batch; may throw
+    // Features of all samples of `source`, f32 [N, ...], in its order. If it is ended by an exception, what was
+    // computed until then is kept.
     Tensor features(std::shared_ptr<const ImageSource> source, const Tick& tick);
     const FeatureReport& report() const { return report_; }
     const std::filesystem::path& folder() const { return folder_; }
 
   private:
     void load();
-    void keep(const std::vector<std::string>& keys);
+    void compute(const std::shared_ptr<const ImageSource>& source, const std::vector<std::int64_t>& wanted,
+                 const std::vector<std::string>& keys, const Tick& tick);
+    void keep(std::span<const std::string> keys);
     std::filesystem::path folder_;
     Program& program_;
     Preprocessing preprocessing_;

@@ -1,10 +1,14 @@
 #include "tools/training/patterns.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "engine/base/fail.h"
 #include "models/nearest.h"
+#include "tools/common/terminal.h"
 
 namespace cambium {
 namespace {
@@ -17,6 +21,31 @@ std::string_view trimmed(std::string_view text) {
 
 bool any_matches(const std::vector<std::string>& patterns, std::string_view name) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& p) { return matches(p, name); });
+}
+
+// The nearest few names, or patterns for a part of the network ("layer1.*"); where nothing is near, its parts.
+std::string suggestion(const std::string& pattern, std::span<const std::string> names) {
+    constexpr std::size_t few = 3;
+    std::vector<std::string> parts, candidates;
+    const auto add = [](std::vector<std::string>& to, const std::string& text) {
+        if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(text);
+    };
+    for (const std::string& name : names) {
+        add(parts, name.substr(0, name.find('.')) + ".*");
+        for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+            add(candidates, name.substr(0, dot) + ".*");
+        }
+        add(candidates, name);
+    }
+    std::vector<std::string_view> left(candidates.begin(), candidates.end()), found;
+    while (found.size() < few) {
+        const std::optional<std::string_view> next = nearest(pattern, left);
+        if (!next) break;
+        found.push_back(*next);
+        std::erase(left, *next);
+    }
+    if (found.empty()) return fmt::format("its parts are {}", fmt::join(parts, ", "));
+    return fmt::format("near it {} {}", found.size() == 1 ? "is" : "are", fmt::join(found, ", "));
 }
 
 }  // namespace
@@ -60,9 +89,8 @@ void require_effective(const Selection& selection, std::span<const std::string> 
         for (const std::string& pattern : patterns) {
             const auto hit = [&](const std::string& name) { return matches(pattern, name); };
             if (std::any_of(names.begin(), names.end(), hit)) continue;
-            const std::vector<std::string_view> views(names.begin(), names.end());
-            fail_usage("--{} '{}' matches no parameter; {} ('*' stands for any text, as in 'layer1.*')", option,
-                       pattern, did_you_mean(pattern, views));
+            fail_usage("--{} '{}' matches no parameter; {} ('*' stands for any text)", option, pattern,
+                       suggestion(pattern, names));
         }
     };
     check(selection.train, "train");
@@ -81,7 +109,7 @@ std::string summarise(std::span<const std::string> names) {
     }
     std::string text;
     for (const std::string& group : order) text += (text.empty() ? "" : ", ") + group;
-    return text.empty() ? "nothing" : fmt::format("{} ({} tensors)", text, names.size());
+    return text.empty() ? "nothing" : fmt::format("{} ({})", text, counted(std::ssize(names), "tensor"));
 }
 
 }  // namespace cambium

@@ -21,7 +21,7 @@ struct Selection {
     bool operator()(std::string_view name) const;
 };
 
-// Throws UsageError if a pattern matches none of `names` (naming the nearest name), or if nothing is left to train.
+// Throws UsageError if a pattern matches none of `names` (naming the nearest few), or if nothing is left to train.
 void require_effective(const Selection& selection, std::span<const std::string> names);
 
 // Names grouped by what stands before the last dot, for people: "conv1, bn1, layer1 (30 tensors)".

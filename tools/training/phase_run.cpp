@@ -5,6 +5,7 @@
 #include "engine/base/fail.h"
 #include "engine/optim/optimizer.h"
 #include "models/load.h"
+#include "tools/training/interrupt.h"
 
 namespace cambium {
 namespace {
@@ -95,6 +96,13 @@ Program& PhaseRun::feature_program() {
     return *feature_program_;
 }
 
+Program& PhaseRun::evaluation_program() {
+    if (!evaluate_) {
+        evaluate_ = std::make_unique<Program>(compiled(graphs_.evaluate(options_.config.evaluation_batch, feature_)));
+    }
+    return *evaluate_;
+}
+
 std::string PhaseRun::operators() {
     std::string text;
     const auto list = [&](std::string_view title, const Program& program) {
@@ -122,8 +130,10 @@ const Tensor& PhaseRun::features_of(const std::shared_ptr<const ImageSource>& so
                                                 graphs_.features(options_.config.evaluation_batch),
                                                 options_.config.preprocessing);
     }
-    Tensor features = cache_->features(
-        source, [&](std::int64_t done, std::int64_t total) { options_.watcher.features(done, total); });
+    Tensor features = cache_->features(source, [&](std::int64_t done, std::int64_t total) {
+        options_.watcher.features(done, total);
+        if (interrupted()) throw Interrupted();
+    });
     return features_.emplace(source.get(), std::move(features)).first->second;
 }
 
@@ -163,13 +173,13 @@ void PhaseRun::count(std::int64_t batches) {
 Answers PhaseRun::answers(const std::shared_ptr<const ImageSource>& source) {
     const std::int64_t batch = options_.config.evaluation_batch, count = source->size();
     const auto classes = static_cast<std::size_t>(graphs_.classes());
-    if (!evaluate_) evaluate_ = std::make_unique<Program>(compiled(graphs_.evaluate(batch, feature_)));
+    Program& program = evaluation_program();
     Answers answers{Tensor({count, graphs_.classes()}, DType::f32), {}};
     std::size_t done = 0;
     const auto answer = [&](const Tensor& rows) {
-        evaluate_->set(graphs_.from_features() ? features_input : images_input, padded(rows, batch));
-        evaluate_->run();
-        const Tensor logits = evaluate_->get("logits").converted(DType::f32);
+        program.set(graphs_.from_features() ? features_input : images_input, padded(rows, batch));
+        program.run();
+        const Tensor logits = program.get("logits").converted(DType::f32);
         const auto values = logits.values<float>().first(static_cast<std::size_t>(rows.shape()[0]) * classes);
         std::copy(values.begin(), values.end(),
                   answers.logits.values<float>().begin() + static_cast<std::ptrdiff_t>(done * classes));

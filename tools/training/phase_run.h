@@ -45,6 +45,7 @@ class PhaseRun {
 
     Program& train_program(std::int64_t batch);
     Program& feature_program();
+    Program& evaluation_program();
     // What computes in this phase: a line for each operator, dtype and provider, with their number.
     std::string operators();
 

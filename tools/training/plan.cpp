@@ -111,9 +111,12 @@ class Planner {
 
     void choose_batch() {
         const std::int64_t photos = data_.train->size();
-        config_.accumulate = request_.accumulate.value_or(1);
         if (request_.batch) {
             config_.batch = std::min<std::int64_t>(*request_.batch, photos);
+            if (*request_.batch > photos) {
+                choice("batch", std::to_string(photos),
+                       fmt::format("there are no more photos to train on; {} were asked for", *request_.batch));
+            }
         } else {
             config_.batch = 4;
             while (config_.batch < reference_batch && config_.batch * 2 * 8 <= photos) config_.batch *= 2;
@@ -122,6 +125,13 @@ class Planner {
                    config_.batch == reference_batch
                        ? "large enough for steady gradients, small enough for memory"
                        : fmt::format("{} photos then give at least eight steps an epoch", photos));
+        }
+        const std::int64_t most = (photos + config_.batch - 1) / config_.batch;
+        config_.accumulate = std::min<std::int64_t>(request_.accumulate.value_or(1), most);
+        if (request_.accumulate && *request_.accumulate > most) {
+            choice("accumulate", std::to_string(most),
+                   fmt::format("{} of {} hold all {} photos; {} were asked for", most == 1 ? "a batch" : "batches",
+                               config_.batch, photos, *request_.accumulate));
         }
     }
 
@@ -171,11 +181,12 @@ class Planner {
 
     double choose_rate(const RecipePhase& phase, bool last, OptimizerKind optimizer) {
         if (last && request_.rate) return *request_.rate;
-        const double share = static_cast<double>(config_.batch * config_.accumulate) / reference_batch;
+        const std::int64_t together = std::min(config_.batch * config_.accumulate, data_.train->size());
+        const double share = static_cast<double>(together) / reference_batch;
         const double rate = phase.rate * std::sqrt(share);
         choice(fmt::format("rate ({})", phase.name), fmt::format("{:.3g}", rate),
-               fmt::format("the recipe's {:.3g} for {} at {} photos a step, scaled by the square root of their number",
-                           phase.rate, name_of(optimizer), reference_batch));
+               fmt::format("the recipe's {:.3g} for {} at {} photos a step, times the square root of {}/{}", phase.rate,
+                           name_of(optimizer), reference_batch, together, reference_batch));
         return rate;
     }
 

@@ -62,8 +62,8 @@ LogLine log_line_from_json(const std::string& text) {
         line.seconds = time.at("seconds");
         for_each_time([&](const char* name, auto field) { get(time, name, line.*field); });
         return line;
-    } catch (const nlohmann::json::exception& error) {
-        fail("not a line of metrics: {}", error.what());
+    } catch (const nlohmann::json::exception&) {
+        fail("it is not a line of metrics");
     }
 }
 
@@ -71,7 +71,12 @@ RunLog::RunLog(const std::filesystem::path& folder, std::int64_t lines) : path_(
     std::ifstream old(path_, std::ios::binary);
     std::string kept, text;
     while (this->lines() < lines && std::getline(old, text)) {
-        lines_.push_back(log_line_from_json(text));
+        try {
+            lines_.push_back(log_line_from_json(text));
+        } catch (const Error&) {
+            fail("cannot resume: line {} of {} is damaged or was changed; put the file back from a copy",
+                 this->lines() + 1, path_.string());
+        }
         kept += text + "\n";
     }
     if (this->lines() < lines) {

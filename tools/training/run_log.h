@@ -21,7 +21,7 @@ struct LogLine {
     std::optional<double> lr{}, train_loss{}, train_top1{};
     std::optional<double> val_loss{}, val_top1{}, val_balanced_accuracy{}, val_macro_f1{};
     std::optional<std::int64_t> skipped{};
-    // "time": seconds since 1970, since the start of this process, and what the machine did.
+    // "time": seconds since 1970; of training so far, in all parts of an interrupted run; and what the machine did.
     double clock = 0, seconds = 0;
     std::optional<double> images_per_second{}, wait_share{}, epoch_seconds{};
 };
@@ -29,7 +29,7 @@ struct LogLine {
 class RunLog {
   public:
     // Keeps the first `lines` lines of what is there and drops the rest: a resumed run writes them again. Throws Error
-    // if there are fewer, or if the folder cannot be written.
+    // if there are fewer, if one of them is damaged, or if the folder cannot be written.
     RunLog(const std::filesystem::path& folder, std::int64_t lines);
 
     void append(const LogLine& line);
@@ -45,6 +45,6 @@ class RunLog {
 };
 
 std::string to_json_line(const LogLine& line);
-LogLine log_line_from_json(const std::string& text);  // throws Error
+LogLine log_line_from_json(const std::string& text);  // throws Error naming what is wrong
 
 }  // namespace cambium

@@ -60,7 +60,11 @@ class Trainer::Impl {
     void resume() {
         const Checkpoint::State state = checkpoint_.load();
         progress_ = state.progress;
+        // The best network is needed at the very end; that it is gone must not be found out then.
+        checkpoint_.verify(progress_.best.weights.fixed);
+        checkpoint_.verify(progress_.best.weights.changing);
         log_ = std::make_unique<RunLog>(options_.folder, progress_.lines);
+        if (log_->lines() > 0) seconds_before_ = log_->all().back().seconds;
         if (progress_.phase < std::ssize(config_.phases)) enter_phase();
         checkpoint_.read(state.weights.fixed, store_);
         checkpoint_.read(state.weights.changing, store_);
@@ -77,6 +81,7 @@ class Trainer::Impl {
 
     const RunState& progress() const { return progress_; }
     const std::vector<LogLine>& log() const { return log_->all(); }
+    double seconds() const { return seconds_before_ + seconds_since(began_); }
 
   private:
     const PhaseConfig& phase_config() const { return config_.phases[static_cast<std::size_t>(progress_.phase)]; }
@@ -111,6 +116,7 @@ class Trainer::Impl {
     std::unique_ptr<RunLog> log_;
     std::unique_ptr<PhaseRun> phase_;
     Clock::time_point began_ = Clock::now(), window_began_ = Clock::now(), epoch_began_ = Clock::now();
+    double seconds_before_ = 0;  // of training before this process
     std::int64_t window_photos_ = 0, phase_photos_ = 0;
     double phase_seconds_ = 0;
 };
@@ -171,6 +177,7 @@ void Trainer::Impl::run_phase() {
     phase_->prepare();
     write_atomically(options_.folder / fmt::format("operators-{}.txt", phase_config().name), phase_->operators());
     const std::unique_ptr<Feed> feed = phase_->feed({progress_.epoch, progress_.batch});
+    window_began_ = Clock::now();  // but not of the speed of its steps
     while (!phase_is_over()) {
         run_epoch(*feed);
         end_epoch(*feed);
@@ -219,8 +226,11 @@ LogLine Trainer::Impl::window_line() {
     }
     if (progress_.skipped > 0) line.skipped = progress_.skipped;
     line.clock = wall_clock();
-    line.seconds = seconds_since(began_);
-    line.images_per_second = static_cast<double>(window_photos_) / std::max(seconds, 1e-9);
+    line.seconds = this->seconds();
+    // Features are rows of a table; how many of them pass in a second says nothing about photos.
+    if (phase_config().input == PhaseConfig::Input::images) {
+        line.images_per_second = static_cast<double>(window_photos_) / std::max(seconds, 1e-9);
+    }
     phase_seconds_ += seconds;
     window_photos_ = 0;
     window_began_ = Clock::now();
@@ -285,7 +295,7 @@ void Trainer::Impl::glance(const LogLine& line, double wait_share) {
                              .batches = phase.batches_per_epoch,
                              .loss = line.train_loss.value_or(0),
                              .top1 = line.train_top1.value_or(0),
-                             .images_per_second = line.images_per_second.value_or(0),
+                             .images_per_second = line.images_per_second,
                              .seconds_left = left,
                              .wait_share = wait_share});
 }
@@ -304,7 +314,7 @@ void Trainer::Impl::end_epoch(Feed& feed) {
         best = consider(scores);
     }
     line.epoch_seconds = seconds_since(epoch_began_);
-    line.wait_share = feed.wait_share();
+    if (phase_config().input == PhaseConfig::Input::images) line.wait_share = feed.wait_share();
     log_->append(line);
     options_.watcher.epoch(line, progress_.epoch - first_epoch(progress_.phase), phase_config().epochs, best);
     ++progress_.epoch;
@@ -357,6 +367,7 @@ void Trainer::Impl::write_model(const std::filesystem::path& path) const {
 Outcome Trainer::Impl::conclude() {
     const RunState::Best& best = progress_.best;
     if (best.epoch < 0) fail("no epoch was completed, so there is no network to keep");
+    if (interrupted()) throw Interrupted();
     const PhaseConfig& config = config_.phases[static_cast<std::size_t>(best.phase)];
     forget_phase();
     phase_ = std::make_unique<PhaseRun>(options_, config, store_);
@@ -381,5 +392,6 @@ void Trainer::train() { impl_->train(); }
 Outcome Trainer::conclude() { return impl_->conclude(); }
 void Trainer::finish() { impl_->finish(); }
 const std::vector<LogLine>& Trainer::log() const { return impl_->log(); }
+double Trainer::seconds() const { return impl_->seconds(); }
 
 }  // namespace cambium

@@ -28,7 +28,8 @@ struct Glance {
     std::string phase;
     std::int64_t epoch = 0, epochs = 0, batch = 0, batches = 0;  // within the phase and within the epoch
     double loss = 0, top1 = 0;                                   // of the last window
-    double images_per_second = 0, seconds_left = 0, wait_share = 0;
+    std::optional<double> images_per_second{};                   // none where features are trained on, not photos
+    double seconds_left = 0, wait_share = 0;
 };
 
 class Watcher {
@@ -71,15 +72,16 @@ class Trainer {
     ~Trainer();
 
     void start();   // writes the first state
-    void resume();  // reads the state; throws Error if it is damaged or does not fit
+    void resume();  // reads the state; throws Error if any file of it is missing, damaged or does not fit
     const RunState& progress() const;
 
     // Trains to the end. Throws Interrupted, or Error if training diverges.
     void train();
-    // Loads the best network, writes model.safetensors and evaluates it.
+    // Loads the best network, writes model.safetensors and evaluates it. Throws Interrupted.
     Outcome conclude();
     void finish();  // marks the run as finished
     const std::vector<LogLine>& log() const;
+    double seconds() const;  // of training so far, in all parts of an interrupted run
 
   private:
     class Impl;

@@ -148,6 +148,9 @@ PostOps::PostOps(const NodeSpec& node, const MemoryDesc& dst) : attributes(user_
             case EpilogueStep::Kind::relu:
                 steps.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
                 break;
+            case EpilogueStep::Kind::gelu:
+                steps.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+                break;
             case EpilogueStep::Kind::add: {
                 MemoryDesc whole = dst;
                 whole.data.data_type = dnnl::memory::convert_to_c(

@@ -40,6 +40,9 @@ void Epilogue::apply(const Operands& operands, const Tile& tile, float* y, float
             case EpilogueStep::Kind::relu:
                 elementwise.relu(y, y, tile.count());
                 break;
+            case EpilogueStep::Kind::gelu:
+                elementwise.gelu(y, y, tile.count());
+                break;
             case EpilogueStep::Kind::add:
                 elementwise.add(y,
                                 widened(operands.inputs[operand], dtypes_[operand], tile.offset, tile.count(), buffer),

@@ -6,13 +6,12 @@
 
 namespace cambium::cpu::CAMBIUM_ISA {
 
-// e^x for x <= 88, within 2 units in the last place; below -87 it stays at e^-87, which is 1.6e-38. NaN passes.
-inline float exponential(float x) {
-    const float clamped = x < -87.0f ? -87.0f : x;
+// e^x for x in [-87, 88], within 2 units in the last place. NaN passes.
+inline float exponential_in_range(float x) {
     const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
-    const float shifted = clamped * 1.44269504f + magic;
+    const float shifted = x * 1.44269504f + magic;
     const float n = shifted - magic;
-    const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact times n
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact times n
     float p = 1.38367922e-3f;
     p = p * r + 8.37485678e-3f;
     p = p * r + 4.16682288e-2f;
@@ -22,6 +21,12 @@ inline float exponential(float x) {
     p = p * r + 1.0f;
     const std::uint32_t power = (bits::of(shifted) - bits::of(magic) + 127u) << 23;
     return p * bits::to_float(power);
+}
+
+// For any x <= 88; 0 below -87, where results would soon be denormal, and slow.
+inline float exponential(float x) {
+    const float y = exponential_in_range(x < -87.0f ? -87.0f : x);
+    return x < -87.0f ? 0.0f : y;
 }
 
 // The normal distribution at x: `density` is e^(-x^2/2) / sqrt(2 pi), `below` the probability of a smaller value.
@@ -35,7 +40,7 @@ struct Normal {
 inline Normal normal_distribution(float x) {
     const float absolute = bits::to_float(bits::of(x) & 0x7fffffffu);
     const float a = absolute > 12.5f ? 12.5f : absolute;
-    const float e = exponential(-0.5f * a * a);
+    const float e = exponential_in_range(-0.5f * a * a);  // a second clamp would cost denormals in dead lanes
     const float inverse = 1.0f / (a + 3.0f);
     const float u = 1.0f - 6.0f * inverse;
     float q = -2.66768562e-4f;

@@ -65,6 +65,8 @@ class Fuser {
         };
         if (std::holds_alternative<ops::Relu>(step.op)) {
             fused.epilogue.push_back({Kind::relu});
+        } else if (std::holds_alternative<ops::Gelu>(step.op)) {
+            fused.epilogue.push_back({Kind::gelu});
         } else if (std::holds_alternative<ops::AddBias>(step.op) && step.inputs[0] == result) {
             fused.epilogue.push_back({Kind::add_bias, next});
             operands(1);

@@ -135,8 +135,10 @@ TEST_CASE("a whole run: every section, the figures in it, and nothing from outsi
         {{"trained", "fc (2 tensors)"}, {"frozen", "conv1, layer1 (60 tensors)"}, {"trained_parameters", 1026}}};
     result["left_out"] = {{{"image", "/photos/garden/x.gif"}, {"reason", "its extension is not an image's"}}};
     result["duplicates"] = {{{"train", "/photos/a.jpg"}, {"other", "/photos/b.jpg"}, {"same_bytes", true}}};
-    result["machine"] = {{"cpu", "Some Processor"}, {"threads", 2}};
-    result["time"] = {{"seconds", 125}, {"wait_share", 0.25}};
+    result["machine"] = {{"cpu", "Some Processor"}, {"threads", 2}, {"version", "1.2.3"}};
+    result["time"] = {{"started", "2026-11-25T01:23:45Z"}, {"seconds", 125}, {"wait_share", 0.25}};
+    result["validation"] = {
+        {"top1", 0.85}, {"balanced_accuracy", 0.8}, {"macro_f1", 0.75}, {"majority_baseline", 0.55}};
     put(run, config_of({"ants", "bees"}), result);
     run.put("metrics.jsonl", metrics);
     const std::string page = page_of(run);
@@ -158,6 +160,10 @@ TEST_CASE("a whole run: every section, the figures in it, and nothing from outsi
     CHECK(contains(page, "/photos/garden/x.gif"));
     CHECK(contains(page, "/photos/b.jpg"));
     CHECK(contains(page, "2 min 05 s"));
+    CHECK(contains(page, "2026-11-25 01:23:45 UTC"));
+    CHECK(contains(page, "1.2.3"));
+    CHECK(contains(page, "On the 20 validation photos, by which the best state was chosen: accuracy 85.0&#160;%"));
+    CHECK(contains(page, "macro-F1 75.0&#160;%, majority baseline 55.0&#160;%"));
     CHECK(contains(page, "phases.0.epochs"));
     CHECK_FALSE(std::filesystem::exists(run.path / "report.html.partial"));
 }
@@ -168,6 +174,26 @@ TEST_CASE("a classifier no better than its baseline is called that") {
     CHECK(contains(page_of(run), "is no better than that"));
     put(run, config_of({"ants", "bees"}), result_of({"ants", "bees"}, 6, 4));
     CHECK(contains(page_of(run), "no clear difference"));
+    CHECK(contains(page_of(run), "Always answering one and the same class would be right"));
+    Json uneven = result_of({"ants", "bees"}, 6, 4);
+    uneven["confusion"] = {{7, 4}, {4, 5}};
+    put(run, config_of({"ants", "bees"}), uneven);
+    CHECK(contains(page_of(run), "Always answering <bdi>ants</bdi>, the most frequent class, would be right"));
+}
+
+TEST_CASE("balanced accuracy has a curve of its own only where it differs from top-1") {
+    test::RunFolder run;
+    put(run, config_of({"ants", "bees"}), result_of({"ants", "bees"}));
+    const auto lines = [](double balanced) {
+        return fmt::format(
+            "{{\"step\": 1, \"val_top1\": 0.5, \"val_balanced_accuracy\": 0.5}}\n"
+            "{{\"step\": 2, \"val_top1\": 0.7, \"val_balanced_accuracy\": {}}}\n",
+            balanced);
+    };
+    run.put("metrics.jsonl", lines(0.7));
+    CHECK_FALSE(contains(page_of(run), "line second"));
+    run.put("metrics.jsonl", lines(0.6));
+    CHECK(contains(page_of(run), "line second"));
 }
 
 TEST_CASE("many notes: the first are shown, the others folded away") {

@@ -1,6 +1,6 @@
 // The parts that training is made of, each alone: name patterns, metrics, configuration, log, recipes' plans.
 #include <doctest/doctest.h>
-
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +45,10 @@ TEST_CASE("a selection that means nothing is refused with the nearest name") {
     CHECK_NOTHROW(require_effective({.train = {"fc.*"}}, names));
     CHECK_THROWS_WITH_AS(require_effective({.train = {"fc.weigth"}}, names), doctest::Contains("fc.weight"),
                          UsageError);
+    CHECK_THROWS_WITH_AS(require_effective({.freeze = {"cov1.*"}}, names), doctest::Contains("near it is conv1.*"),
+                         UsageError);
+    CHECK_THROWS_WITH_AS(require_effective({.freeze = {"transformer.7"}}, names),
+                         doctest::Contains("its parts are conv1.*, fc.* ("), UsageError);
     CHECK_THROWS_AS(require_effective({.train = {"fc.*"}, .freeze = {"fc.*"}}, names), UsageError);
     CHECK(Selection{.train = {"*"}, .freeze = {"conv1.*"}}("fc.bias"));
     CHECK_FALSE(Selection{.train = {"*"}, .freeze = {"conv1.*"}}("conv1.weight"));
@@ -103,6 +107,8 @@ TEST_CASE("a resumed log keeps the lines that the state counts and drops the res
     CHECK(log.lines() == 1);
     CHECK(to_json_line(log.all()[0]) == to_json_line(line));
     CHECK_THROWS_WITH_AS(RunLog(folder.path, 5), doctest::Contains("has 1 lines"), Error);
+    std::ofstream(folder.path / "metrics.jsonl", std::ios::app) << "{\"step\": 4\n";
+    CHECK_THROWS_WITH_AS(RunLog(folder.path, 2), doctest::Contains("line 2"), Error);
 }
 
 Request small_request(const std::string& recipe) {
@@ -120,7 +126,46 @@ TEST_CASE("a configuration survives its file") {
     CHECK(to_json(config_from_json(to_json(config))) == to_json(config));
     CHECK(config.phases.size() == 1);
     CHECK(config.train_count == 24);
-    CHECK_THROWS_AS(config_from_json("{}"), Error);
+}
+
+// `text` with the first `from` replaced.
+std::string with(std::string text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, from.size(), to);
+}
+
+TEST_CASE("a damaged configuration is refused in a sentence of ours that names file and field") {
+    const Request request = small_request("scratch");
+    const Dataset data = open_dataset(request.data);
+    const std::string good = to_json(plan(request, data, find_start(request)));
+    const std::pair<std::string, const char*> cases[] = {
+        {"", "it is not JSON"},
+        {good.substr(0, good.size() / 2), "it is not JSON"},
+        {"{}", "the field 'data' is missing"},
+        {"[]", "the field 'data' is missing"},
+        {with(good, "\"batch\": 4", "\"batch\": -8"), "the field 'batch' is -8, and must be at least 1"},
+        {with(good, "\"batch\": 4", "\"batch\": \"four\""), "the field 'batch' lacks a part"},
+        {with(good, "\"epochs\": ", "\"epocs\": "), "the field 'phases' lacks a part"},
+        {with(good, "\"kind\": \"cosine\"", "\"kind\": \"sine\""), "the field 'phases'"},
+        {with(good, "\"crop\": ", "\"crap\": "), "'crop'"}};
+    const Folder folder;
+    const fs::path file = folder.path / "config.json";
+    for (const auto& [text, part] : cases) {
+        CAPTURE(part);
+        std::ofstream(file, std::ios::binary) << text;
+        std::string error;
+        try {
+            read_config(file);
+        } catch (const UsageError&) {  // nobody has typed anything wrong
+        } catch (const Error& caught) {
+            error = caught.what();
+        }
+        INFO(error);
+        CHECK(error.find(part) != std::string::npos);
+        CHECK(error.find(file.string()) != std::string::npos);
+        CHECK(error.find("json.exception") == std::string::npos);
+    }
 }
 
 TEST_CASE("every choice has a reason, and what is asked for is no choice") {
@@ -145,6 +190,54 @@ TEST_CASE("every choice has a reason, and what is asked for is no choice") {
     CHECK_FALSE(chosen(asked, "batch"));
     CHECK_FALSE(chosen(asked, "epochs (all)"));
     CHECK_FALSE(chosen(asked, "rate (all)"));
+}
+
+TEST_CASE("a step takes no more photos than there are, and the rate is scaled by those it takes") {
+    Request request = small_request("scratch");  // 24 photos
+    request.batch = 5;
+    request.accumulate = 65536;
+    const Dataset data = open_dataset(request.data);
+    const Start start = find_start(request);
+    const TrainingConfig config = plan(request, data, start);
+    CHECK(config.accumulate == 5);
+    CHECK(config.phases[0].updates_per_epoch == 1);
+    CHECK(config.phases[0].schedule.rate == 0.05 * std::sqrt(24.0 / 32));
+    const auto said = [&](const std::string& what, const std::string& reason) {
+        return std::any_of(config.choices.begin(), config.choices.end(), [&](const Choice& choice) {
+            return choice.what == what && choice.reason.find(reason) != std::string::npos;
+        });
+    };
+    CHECK(said("accumulate", "65536 were asked for"));
+    request.batch = 65536;
+    CHECK(plan(request, data, start).batch == 24);
+    CHECK(plan(request, data, start).accumulate == 1);
+}
+
+TEST_CASE(
+    "what a person should know of the data: what is left out or shared, the first few; classes without validation") {
+    const Folder folder;
+    const auto photo = [&](const std::string& name, int shade) {
+        const fs::path file = folder.path / name;
+        fs::create_directories(file.parent_path());
+        std::ofstream(file, std::ios::binary) << "P6\n1 1\n255\n" << std::string(3, static_cast<char>(shade));
+    };
+    for (int i = 0; i < 3; ++i) {
+        photo(fmt::format("train/ants/{}.ppm", i), i);
+        photo(fmt::format("train/bees/{}.ppm", i), 10 + i);
+    }
+    photo("val/ants/1.ppm", 50);
+    photo("train/bees/copy.ppm", 50);
+    for (int i = 0; i < 7; ++i) std::ofstream(folder.path / "train/bees" / fmt::format("{}.txt", i)) << "notes";
+    const Dataset data = open_dataset(folder.path.string());
+    REQUIRE(data.notes.size() == 1);
+    CHECK(data.notes[0] == "no validation photo of the class bees: its accuracy says nothing about it");
+    const std::vector<std::string> sentences = worth_knowing(data);
+    REQUIRE(sentences.size() == 9);  // five of seven files, that there are more, a shared photo and what it means, bees
+    CHECK(sentences[5] == "and 2 more left out; the report names all of them");
+    CHECK(sentences[7].starts_with("1 photo of the training set also"));
+    CHECK(sentences[8] == data.notes[0]);
+    CHECK_THROWS_WITH_AS(require_dataset((folder.path / "nothing").string()), doctest::Contains("there is no such"),
+                         Error);
 }
 
 TEST_CASE("an imbalance above three to one weighs the loss and changes the criterion, and says so") {

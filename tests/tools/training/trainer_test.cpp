@@ -157,10 +157,18 @@ TEST_CASE("a finished state says so, a damaged one is refused") {
     Silent watcher;
     Trainer trainer(world.options(folder.path, watcher));
     CHECK_THROWS_WITH_AS(trainer.resume(), doctest::Contains("checksum"), Error);
+    fs::remove(folder.path / "state" / state.progress.best.weights.changing.file);
+    CHECK_THROWS_WITH_AS(trainer.resume(), doctest::Contains("is missing"), Error);
     std::string json = text_of(folder.path / "state/state.json");
     json.replace(json.find("\"step\": "), 9, "\"step\": 9");
     std::ofstream(folder.path / "state/state.json", std::ios::binary) << json;
     CHECK_THROWS_WITH_AS(checkpoint.load(), doctest::Contains("damaged"), Error);
+    for (const char* text : {"", "{", "[1]", "{\"checksum\": 3}"}) {
+        std::ofstream(folder.path / "state/state.json", std::ios::binary) << text;
+        CHECK_THROWS_WITH_AS(checkpoint.load(), doctest::Contains("its checksum does not fit"), Error);
+    }
+    fs::remove_all(folder.path / "state");
+    CHECK_THROWS_WITH_AS(checkpoint.load(), doctest::Contains("there is no"), Error);
 }
 
 TEST_CASE("features of a photo do not depend on its neighbours, and a changed photo costs one entry") {
@@ -220,6 +228,10 @@ TEST_CASE("features of a photo do not depend on its neighbours, and a changed ph
         CHECK(equal_rows(first, static_cast<std::size_t>(some[i]), alone, i));
     }
 
+    // Another head changes no feature.
+    store.write("fc.bias", Tensor(store.entry("fc.bias").spec.spec.shape, DType::f32));
+    features(all, count, 0);
+
     // Other weights are another folder.
     store.declare({.name = "conv1.weight", .spec = store.entry("conv1.weight").spec.spec});
     Tensor weight = store.read("conv1.weight");
@@ -242,14 +254,38 @@ TEST_CASE("a rate that is far too high ends the run with advice") {
     CHECK_THROWS_WITH_AS(trainer.train(), doctest::Contains("--lr"), Error);
 }
 
-TEST_CASE("an estimate names what trains, and finds the batch that fits") {
-    World world(everything("scratch"));
+TEST_CASE("an estimate names what trains, and finds the batch that fits without running anything") {
+    Request request = everything("scratch");
+    request.batch = 24;
+    World world(request);
     Silent watcher;
-    const Estimate expected = estimate(world.options({}, watcher));
+    const Estimate expected = estimate(world.options({}, watcher), 0);
     REQUIRE(expected.phases.size() == 1);
     CHECK(expected.phases[0].parameters.frozen.empty());
     CHECK(expected.bytes > 3 * sizeof(float) * static_cast<std::size_t>(expected.phases[0].parameters.trained_count));
     CHECK(expected.fits());
+    CHECK(expected.seconds > 0);
+
+    const std::size_t usable = expected.bytes / 3 * 2;
+    const Estimate less = estimate(world.options({}, watcher), usable);
+    CHECK_FALSE(less.fits());
+    CHECK(less.seconds == 0);
+    REQUIRE(less.batch_that_fits >= 1);
+    CHECK(less.batch_that_fits < 24);
+    CHECK(less.evaluation_batch_that_fits == world.config.evaluation_batch);
+    world.config.batch = less.batch_that_fits;
+    CHECK(estimate(world.options({}, watcher), usable).fits());
+    world.config.batch += 3;
+    CHECK_FALSE(estimate(world.options({}, watcher), usable).fits());
+
+    // Far more photos than there could be memory for, at 16 megapixels each: the answer comes all the same.
+    world.config.batch = 65536;
+    world.config.preprocessing.crop = 4096;
+    const Estimate huge = estimate(world.options({}, watcher), std::size_t{20} << 30);
+    CHECK(huge.bytes > std::size_t{1} << 40);
+    CHECK(huge.batch_that_fits >= 1);
+    CHECK(huge.batch_that_fits < 64);
+    CHECK(estimate(world.options({}, watcher), 1'000'000).batch_that_fits == 0);
 }
 
 TEST_CASE("patience ends a phase early, and a resumed run does not train on") {
