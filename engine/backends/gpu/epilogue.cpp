@@ -67,7 +67,11 @@ std::optional<FusedEpilogue> fused_epilogue(const std::vector<EpilogueStep>& ste
 std::optional<std::string> missing_epilogue(const NodeSpec& node) {
     if (node.epilogue.empty()) return std::nullopt;
     const std::optional<FusedEpilogue> fused = fused_epilogue(node.epilogue);
-    if (!fused) return fmt::format("no epilogue of the order {}", to_string(node.epilogue));
+    // Batch norm has only the end of the form: a residual and what follows it.
+    const bool whole = !std::holds_alternative<ops::BatchNorm>(node.op);
+    const bool end = fused && fused->scale < 0 && fused->bias < 0 &&
+                     (fused->residual < 0 || fused->activation == gemm::Activation::none);
+    if (!fused || !(whole || end)) return fmt::format("no epilogue of the order {}", to_string(node.epilogue));
     if (fused->residual < 0) return std::nullopt;
     const DType residual = node.inputs[static_cast<std::size_t>(fused->residual)].tensor.dtype;
     const DType output = node.outputs[0].tensor.dtype;

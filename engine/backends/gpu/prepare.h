@@ -13,5 +13,11 @@ Prepared prepare(const ops::Conv2dFilterGradient& op, const NodeSpec& node, cons
 
 // matmul.cpp
 Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
+// norm.cpp
+Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node, const Context& context);
 
 }  // namespace cambium::gpu

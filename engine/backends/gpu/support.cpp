@@ -16,6 +16,11 @@ constexpr Rule rules[] = {
     {"conv2d_filter_gradient", "bb", "f"},
     {"matmul", "ff", "f", Epilogues::any},
     {"matmul", "bb", "r", Epilogues::any},
+    {"batch_norm", "aff", "aff", Epilogues::any},
+    {"batch_norm_gradient", "aafff", "aff"},
+    {"batch_norm_scale", "ff", "f"},
+    {"batch_norm_shift", "fff", "f"},
+    {"scale_filter", "ff", "f"},
 };
 
 }  // namespace

@@ -1,0 +1,91 @@
+#include "kernels/norm/norm.h"
+
+#include "engine/backends/gpu/epilogue.h"
+#include "engine/backends/gpu/prepare.h"
+
+namespace cambium::gpu {
+namespace {
+
+norm::BatchNorm batch_norm_of(const TensorSpec& x, double epsilon) {
+    const std::int64_t channels = x.shape[-1];
+    return {.rows = channels == 0 ? 1 : x.shape.count() / channels,
+            .channels = channels,
+            .dtype = x.dtype,
+            .epsilon = static_cast<float>(epsilon)};
+}
+
+norm::Activation activation_of(const FusedEpilogue& epilogue) {
+    const bool relu = epilogue.activation == gemm::Activation::relu || epilogue.last == gemm::Activation::relu;
+    return relu ? norm::Activation::relu : norm::Activation::none;
+}
+
+}  // namespace
+
+Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& context) {
+    norm::BatchNorm norm = batch_norm_of(node.inputs[0].tensor, op.epsilon);
+    const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
+    norm.activation = activation_of(epilogue);
+    dev::Stream& stream = context.stream;
+    return make_step(
+        [=, &stream](const Operands& o) {
+            norm::forward(norm,
+                          {.x = o.inputs[0],
+                           .gamma = o.in<float>(1),
+                           .beta = o.in<float>(2),
+                           .residual = epilogue.bound(o).residual,
+                           .y = o.outputs[0],
+                           .mean = o.out<float>(1),
+                           .variance = o.out<float>(2)},
+                          o.workspace, stream);
+        },
+        norm::workspace_bytes(norm));
+}
+
+Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context) {
+    const norm::BatchNorm norm = batch_norm_of(node.inputs[1].tensor, op.epsilon);
+    dev::Stream& stream = context.stream;
+    Prepared step = make_step(
+        [=, &stream](const Operands& o) {
+            norm::backward(norm,
+                           {.dy = o.inputs[0],
+                            .x = o.inputs[1],
+                            .gamma = o.in<float>(2),
+                            .mean = o.in<float>(3),
+                            .variance = o.in<float>(4),
+                            .dx = o.outputs[0],
+                            .dgamma = o.out<float>(1),
+                            .dbeta = o.out<float>(2)},
+                           o.workspace, stream);
+        },
+        norm::workspace_bytes(norm));
+    step->aliases = {{.output = 0, .input = 0}, {.output = 0, .input = 1}};
+    return step;
+}
+
+Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context) {
+    const std::int64_t channels = node.outputs[0].tensor.shape[0];
+    const auto epsilon = static_cast<float>(op.epsilon);
+    dev::Stream& stream = context.stream;
+    return make_step([=, &stream](const Operands& o) {
+        norm::batch_norm_scale(channels, epsilon, o.in<float>(0), o.in<float>(1), o.out<float>(0), stream);
+    });
+}
+
+Prepared prepare(const ops::BatchNormShift&, const NodeSpec& node, const Context& context) {
+    const std::int64_t channels = node.outputs[0].tensor.shape[0];
+    dev::Stream& stream = context.stream;
+    return make_step([=, &stream](const Operands& o) {
+        norm::batch_norm_shift(channels, o.in<float>(0), o.in<float>(1), o.in<float>(2), o.out<float>(0), stream);
+    });
+}
+
+Prepared prepare(const ops::ScaleFilter&, const NodeSpec& node, const Context& context) {
+    const Shape& w = node.inputs[0].tensor.shape;
+    const std::int64_t filters = w[0], elements = filters == 0 ? 0 : w.count() / filters;
+    dev::Stream& stream = context.stream;
+    return make_step([=, &stream](const Operands& o) {
+        norm::scale_filter(filters, elements, o.in<float>(0), o.in<float>(1), o.out<float>(0), stream);
+    });
+}
+
+}  // namespace cambium::gpu

@@ -1,0 +1,219 @@
+// Batch norm's launches: what a descriptor must satisfy, the width of accesses, and the passes in order.
+#include "kernels/norm/norm.h"
+
+#include "kernels/norm/parameters.cuh"
+#include "kernels/norm/plain.cuh"
+#include "kernels/norm/tuned.cuh"
+
+namespace cambium::norm {
+namespace {
+
+std::string name_of(const BatchNorm& n) {
+    return "a batch norm of [" + std::to_string(n.rows) + ", " + std::to_string(n.channels) + "]";
+}
+
+// The one heuristic: channels that are a multiple of 16 bytes move so, others one by one. It looks at the shape only.
+int width_of(const BatchNorm& n) {
+    const int wide = n.dtype == DType::bf16 ? dev::kWide<bf16> : dev::kWide<float>;
+    return n.channels % wide == 0 ? wide : 1;
+}
+
+StripLaunch plan_apply(const BatchNorm& n) {
+    return plan_strips(n.rows, n.channels, width_of(n), {.least_rows = 8, .most_rows = 32, .blocks = 1056});
+}
+
+// The workspace: counters and partial cells of the reduction, then two vectors [C] for results that nobody asked for.
+constexpr int kMostTerms = 3;
+std::size_t vector_bytes(const BatchNorm& n) { return round_to_256(static_cast<std::size_t>(n.channels) * 4); }
+
+struct Workspace {
+    unsigned* arrived;
+    float* partials;
+    float* vectors[2];
+};
+Workspace cut(const BatchNorm& n, std::span<std::byte> memory) {
+    std::byte* vectors = memory.data();
+    std::byte* reduction = vectors + 2 * vector_bytes(n);
+    Workspace w{
+        nullptr, nullptr, {reinterpret_cast<float*>(vectors), reinterpret_cast<float*>(vectors + vector_bytes(n))}};
+    if (n.variant == Variant::plain) return w;
+    const StripLaunch launch = reduce::plan_columns(n.rows, n.channels, width_of(n));
+    w.arrived = reinterpret_cast<unsigned*>(reduction);
+    w.partials = reinterpret_cast<float*>(reduction + reduce::counter_bytes(launch));
+    return w;
+}
+
+// inputs and outputs: activations [M, C], of which outputs may be null; vectors: [C], null where not asked for.
+void check(const BatchNorm& n, std::initializer_list<const void*> inputs, std::initializer_list<const void*> outputs,
+           std::initializer_list<const float*> vectors, std::span<std::byte> workspace) {
+    const std::string name = name_of(n);
+    require(n.rows >= 1 && n.channels >= 0, name, "it needs at least one value per channel");
+    require_activation_type(n.dtype, name);
+    if (n.channels == 0) return;
+    const std::size_t wide = width_of(n) == 1 ? 4 : 16, narrow = width_of(n) == 1 ? size_of(n.dtype) : 16;
+    for (const void* pointer : inputs) require(pointer != nullptr, name, "an input is null");
+    for (const auto& pointers : {inputs, outputs}) {
+        for (const void* pointer : pointers) {
+            require(is_aligned(pointer, narrow), name,
+                    "an operand is not aligned to " + std::to_string(narrow) + " bytes");
+        }
+    }
+    for (const float* pointer : vectors) {
+        require(is_aligned(pointer, wide), name, "a vector is not aligned to " + std::to_string(wide) + " bytes");
+    }
+    require(workspace.size() >= workspace_bytes(n) && is_aligned(workspace.data(), 16), name,
+            "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " +
+                std::to_string(workspace_bytes(n)) + ", aligned to 16");
+}
+
+// The operands of one call, typed, named and shaped for reports.
+template <class T>
+struct Call {
+    const BatchNorm& norm;
+    Workspace workspace;
+    dev::Stream& stream;
+
+    auto in(const void* pointer, std::string_view name) const {
+        return dev::reads(static_cast<const T*>(pointer), name, {norm.rows, norm.channels});
+    }
+    // An input that shares its memory with an output cannot be declared as only read.
+    auto in_unless(const void* output, const void* pointer, std::string_view name) const {
+        return dev::declare(static_cast<const T*>(pointer), name, {norm.rows, norm.channels}, pointer == output);
+    }
+    auto out(void* pointer, std::string_view name) const {
+        return dev::writes(static_cast<T*>(pointer), name, {norm.rows, norm.channels});
+    }
+    auto in(const float* pointer, std::string_view name) const { return dev::reads(pointer, name, {norm.channels}); }
+    auto out(float* pointer, std::string_view name) const { return dev::writes(pointer, name, {norm.channels}); }
+    std::int64_t elements() const { return norm.rows * norm.channels; }
+    dim3 element_blocks() const { return dim3(static_cast<unsigned>(ceil_div(elements(), kPlainThreads))); }
+    dim3 channel_blocks() const { return dim3(static_cast<unsigned>(norm.channels)); }
+};
+
+template <class T>
+void run_plain(const Call<T>& c, const Forward& f) {
+    const BatchNorm& n = c.norm;
+    dev::launch(batch_norm_moments_plain<T>, c.channel_blocks(), dim3(kPlainThreads), sizeof(PlainMemory), c.stream,
+                c.in(f.x, "x"), c.out(f.mean, "mean"), c.out(f.variance, "variance"), n.rows, n.channels);
+    if (f.y == nullptr) return;
+    dev::launch(batch_norm_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream, c.in(f.x, "x"),
+                c.in(f.gamma, "gamma"), c.in(f.beta, "beta"), c.in(f.mean, "mean"), c.in(f.variance, "variance"),
+                c.in_unless(f.y, f.residual, "residual"), c.out(f.y, "y"), c.elements(), n.channels, n.epsilon,
+                n.activation);
+}
+
+template <int Width, class T>
+void run_tuned(const Call<T>& c, const Forward& f) {
+    const BatchNorm& n = c.norm;
+    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width), apply = plan_apply(n);
+    if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
+    dev::launch(batch_norm_moments<T, Width>, sums.grid, sums.block, sizeof(reduce::ColumnMemory<Moments<T, Width>>),
+                c.stream, c.in(f.x, "x"), c.out(f.mean, "mean"), c.out(f.variance, "variance"), c.workspace.partials,
+                c.workspace.arrived, sums.strips);
+    if (f.y == nullptr) return;
+    dev::launch(batch_norm_apply<T, Width>, apply.grid, apply.block, 0, c.stream, c.in(f.x, "x"),
+                c.in(f.gamma, "gamma"), c.in(f.beta, "beta"), c.in(f.mean, "mean"), c.in(f.variance, "variance"),
+                c.in_unless(f.y, f.residual, "residual"), c.out(f.y, "y"), apply.strips, n.epsilon, n.activation);
+}
+
+template <class T>
+void run_plain(const Call<T>& c, const Backward& b) {
+    const BatchNorm& n = c.norm;
+    dev::launch(batch_norm_sums_plain<T>, c.channel_blocks(), dim3(kPlainThreads), sizeof(PlainMemory), c.stream,
+                c.in(b.dy, "dy"), c.in(b.x, "x"), c.in(b.mean, "mean"), c.in(b.variance, "variance"),
+                c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), n.rows, n.channels, n.epsilon);
+    if (b.dx == nullptr) return;
+    dev::launch(batch_norm_gradient_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream,
+                c.in_unless(b.dx, b.dy, "dy"), c.in_unless(b.dx, b.x, "x"), c.in(b.gamma, "gamma"),
+                c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"), c.in(b.dbeta, "dbeta"),
+                c.out(b.dx, "dx"), c.elements(), n.channels, n.epsilon);
+}
+
+template <int Width, class T>
+void run_tuned(const Call<T>& c, const Backward& b) {
+    const BatchNorm& n = c.norm;
+    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width), apply = plan_apply(n);
+    if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
+    dev::launch(batch_norm_sums<T, Width>, sums.grid, sums.block, sizeof(reduce::ColumnMemory<GradientSums<T, Width>>),
+                c.stream, c.in(b.dy, "dy"), c.in(b.x, "x"), c.in(b.mean, "mean"), c.in(b.variance, "variance"),
+                c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), c.workspace.partials, c.workspace.arrived,
+                sums.strips, n.epsilon);
+    if (b.dx == nullptr) return;
+    dev::launch(batch_norm_gradient_apply<T, Width>, apply.grid, apply.block, 0, c.stream,
+                c.in_unless(b.dx, b.dy, "dy"), c.in_unless(b.dx, b.x, "x"), c.in(b.gamma, "gamma"),
+                c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"), c.in(b.dbeta, "dbeta"),
+                c.out(b.dx, "dx"), apply.strips, n.epsilon);
+}
+
+template <class T, class Operands>
+void run(const BatchNorm& n, const Operands& operands, const Workspace& workspace, dev::Stream& stream) {
+    const Call<T> call{n, workspace, stream};
+    if (n.variant == Variant::plain) return run_plain(call, operands);
+    if (width_of(n) == 1) return run_tuned<1>(call, operands);
+    run_tuned<dev::kWide<T>>(call, operands);
+}
+
+template <class Operands>
+void run_typed(const BatchNorm& n, const Operands& operands, const Workspace& workspace, dev::Stream& stream) {
+    if (n.dtype == DType::bf16) return run<bf16>(n, operands, workspace, stream);
+    run<float>(n, operands, workspace, stream);
+}
+
+dim3 parameter_blocks(std::int64_t count) { return dim3(static_cast<unsigned>(ceil_div(count, kParameterThreads))); }
+
+}  // namespace
+
+std::size_t workspace_bytes(const BatchNorm& n) {
+    if (n.channels <= 0) return 0;
+    if (n.variant == Variant::plain) return 2 * vector_bytes(n);
+    const StripLaunch launch = reduce::plan_columns(n.rows, n.channels, width_of(n));
+    return 2 * vector_bytes(n) + reduce::column_workspace_bytes(launch, kMostTerms);
+}
+
+void forward(const BatchNorm& n, const Forward& operands, std::span<std::byte> memory, dev::Stream& stream) {
+    check(n, {operands.x, operands.gamma, operands.beta}, {operands.residual, operands.y},
+          {operands.gamma, operands.beta, operands.mean, operands.variance}, memory);
+    if (n.channels == 0) return;
+    const Workspace workspace = cut(n, memory);
+    Forward call = operands;
+    if (call.mean == nullptr) call.mean = workspace.vectors[0];
+    if (call.variance == nullptr) call.variance = workspace.vectors[1];
+    run_typed(n, call, workspace, stream);
+}
+
+void backward(const BatchNorm& n, const Backward& operands, std::span<std::byte> memory, dev::Stream& stream) {
+    check(n, {operands.dy, operands.x, operands.gamma, operands.mean, operands.variance}, {operands.dx},
+          {operands.gamma, operands.mean, operands.variance, operands.dgamma, operands.dbeta}, memory);
+    if (n.channels == 0) return;
+    const Workspace workspace = cut(n, memory);
+    Backward call = operands;
+    if (call.dgamma == nullptr) call.dgamma = workspace.vectors[0];
+    if (call.dbeta == nullptr) call.dbeta = workspace.vectors[1];
+    run_typed(n, call, workspace, stream);
+}
+
+void batch_norm_scale(std::int64_t channels, float epsilon, const float* gamma, const float* variance, float* scale,
+                      dev::Stream& stream) {
+    if (channels == 0) return;
+    dev::launch(batch_norm_scale_kernel, parameter_blocks(channels), dim3(kParameterThreads), 0, stream,
+                dev::reads(gamma, "gamma", {channels}), dev::reads(variance, "variance", {channels}),
+                dev::writes(scale, "scale", {channels}), channels, epsilon);
+}
+
+void batch_norm_shift(std::int64_t channels, const float* beta, const float* mean, const float* scale, float* shift,
+                      dev::Stream& stream) {
+    if (channels == 0) return;
+    dev::launch(batch_norm_shift_kernel, parameter_blocks(channels), dim3(kParameterThreads), 0, stream,
+                dev::reads(beta, "beta", {channels}), dev::reads(mean, "mean", {channels}),
+                dev::reads(scale, "scale", {channels}), dev::writes(shift, "shift", {channels}), channels);
+}
+
+void scale_filter(std::int64_t filters, std::int64_t elements, const float* w, const float* scale, float* scaled,
+                  dev::Stream& stream) {
+    if (filters == 0 || elements == 0) return;
+    dev::launch(scale_filter_kernel, dim3(static_cast<unsigned>(filters)), dim3(kParameterThreads), 0, stream,
+                dev::reads(w, "filter", {filters, elements}), dev::reads(scale, "scale", {filters}),
+                dev::writes(scaled, "scaled filter", {filters, elements}), elements);
+}
+
+}  // namespace cambium::norm

@@ -1,0 +1,228 @@
+// Batch norm bound by memory: each pass reads every tensor once, 16 bytes a thread where channels are a multiple of
+// that. Forward: moments (one pass, parts combined by the block that arrives last), then apply. Backward: two sums,
+// then apply. The second pass takes the rows in the opposite order, so that it begins with what the first read last and
+// L2 still holds.
+#pragma once
+
+#include "kernels/norm/norm.h"
+#include "kernels/reduce/columns.cuh"
+
+namespace cambium::norm {
+
+// Count, sum and squared deviations of a channel. A thread sums x - s and (x - s)^2 over its n values, s being the
+// first of them. Their combination cancels little: with D the sum of squared deviations and m the mean, Sum (x - s)^2 =
+// D + n (s - m)^2 <= (n + 1) D, as (s - m)^2 is a term of D. Cells are combined by the update of Chan, Golub & LeVeque
+// 1979, which cancels nothing; their sums are taken about the channel's value in row 0, lest the difference of two
+// means be lost in their common size.
+template <class T, int Width>
+struct Moments {
+    static constexpr int kWidth = Width, kTerms = 3;  // count, sum of x - row 0, sum of squared deviations
+    struct State {
+        float shift[Width], sum[Width], squares[Width], count;
+    };
+    const T* x;
+    float *mean, *variance;
+    std::int64_t channels;
+
+    CAMBIUM_DEVICE dev::Packed<T, Width> load(std::int64_t row, std::int64_t channel) const {
+        return dev::load_packed<Width>(x + row * channels + channel);
+    }
+    CAMBIUM_DEVICE State begin(std::int64_t row, std::int64_t channel) const {
+        State state{};
+        const auto first = load(row, channel);
+#pragma unroll
+        for (int i = 0; i < Width; ++i) state.shift[i] = first[i];
+        return state;
+    }
+    CAMBIUM_DEVICE void add(State& state, const dev::Packed<T, Width>& loaded) const {
+        state.count += 1.0f;
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            const float deviation = loaded[i] - state.shift[i];
+            state.sum[i] += deviation;
+            state.squares[i] += deviation * deviation;
+        }
+    }
+    CAMBIUM_DEVICE void close(const State& state, std::int64_t channel, float (&cells)[Width][kTerms]) const {
+        const auto origin = load(0, channel);
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            const float squares = state.squares[i] - state.sum[i] * (state.sum[i] / state.count);
+            cells[i][0] = state.count;
+            cells[i][1] = state.sum[i] + state.count * (state.shift[i] - origin[i]);
+            cells[i][2] = squares < 0.0f ? 0.0f : squares;
+        }
+    }
+    static CAMBIUM_DEVICE void merge(float (&a)[kTerms], const float (&b)[kTerms]) {
+        if (b[0] == 0.0f) return;
+        if (a[0] != 0.0f) {
+            const float difference = b[1] / b[0] - a[1] / a[0];
+            a[2] += difference * difference * (a[0] * (b[0] / (a[0] + b[0])));
+        }
+        a[0] += b[0];
+        a[1] += b[1];
+        a[2] += b[2];
+    }
+    CAMBIUM_DEVICE void finish(std::int64_t channel, const float (&cells)[Width][kTerms]) const {
+        const auto origin = load(0, channel);
+        float means[Width], variances[Width];
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            means[i] = origin[i] + cells[i][1] / cells[i][0];
+            variances[i] = cells[i][2] / cells[i][0];
+        }
+        dev::store_floats(mean + channel, means);
+        dev::store_floats(variance + channel, variances);
+    }
+};
+
+// Sum dy and Sum dy (x - mean).
+template <class T, int Width>
+struct GradientSums {
+    static constexpr int kWidth = Width, kTerms = 2;
+    struct Row {
+        dev::Packed<T, Width> dy, x;
+    };
+    struct State {
+        float mean[Width], sum[Width], product[Width];
+    };
+    const T *dy, *x;
+    const float *mean, *variance;
+    float *dgamma, *dbeta;
+    std::int64_t channels;
+    float epsilon;
+
+    CAMBIUM_DEVICE Row load(std::int64_t row, std::int64_t channel) const {
+        const std::int64_t at = row * channels + channel;
+        return {dev::load_packed<Width>(dy + at), dev::load_packed<Width>(x + at)};
+    }
+    CAMBIUM_DEVICE State begin(std::int64_t, std::int64_t channel) const {
+        State state{};
+        dev::load_floats(mean + channel, state.mean);
+        return state;
+    }
+    CAMBIUM_DEVICE void add(State& state, const Row& loaded) const {
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            state.sum[i] += loaded.dy[i];
+            state.product[i] += loaded.dy[i] * (loaded.x[i] - state.mean[i]);
+        }
+    }
+    CAMBIUM_DEVICE void close(const State& state, std::int64_t, float (&cells)[Width][kTerms]) const {
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            cells[i][0] = state.sum[i];
+            cells[i][1] = state.product[i];
+        }
+    }
+    static CAMBIUM_DEVICE void merge(float (&a)[kTerms], const float (&b)[kTerms]) {
+        a[0] += b[0];
+        a[1] += b[1];
+    }
+    CAMBIUM_DEVICE void finish(std::int64_t channel, const float (&cells)[Width][kTerms]) const {
+        float sums[Width], products[Width], variances[Width];
+        dev::load_floats(variance + channel, variances);
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            sums[i] = cells[i][0];
+            products[i] = cells[i][1] / sqrtf(variances[i] + epsilon);
+        }
+        dev::store_floats(dbeta + channel, sums);
+        dev::store_floats(dgamma + channel, products);
+    }
+};
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kStripThreads)
+    batch_norm_moments(const T* x, float* mean, float* variance, float* partials, unsigned* arrived, Strips strips) {
+    reduce::reduce_columns(Moments<T, Width>{x, mean, variance, strips.channels}, strips, partials, arrived);
+}
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kStripThreads)
+    batch_norm_sums(const T* dy, const T* x, const float* mean, const float* variance, float* dgamma, float* dbeta,
+                    float* partials, unsigned* arrived, Strips strips, float epsilon) {
+    reduce::reduce_columns(GradientSums<T, Width>{dy, x, mean, variance, dgamma, dbeta, strips.channels, epsilon},
+                           strips, partials, arrived);
+}
+
+// The part of the rows that this block takes in a second pass.
+CAMBIUM_DEVICE std::int64_t part_from_the_end() { return static_cast<std::int64_t>(gridDim.x) - 1 - blockIdx.x; }
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kStripThreads)
+    batch_norm_apply(const T* x, const float* gamma, const float* beta, const float* mean, const float* variance,
+                     const T* residual, T* y, Strips strips, float epsilon, Activation activation) {
+    const StripShare share = strip_share<Width>(strips, part_from_the_end());
+    if (share.first >= share.end) return;
+    float centre[Width], scale[Width], shift[Width], variances[Width];
+    dev::load_floats(mean + share.channel, centre);
+    dev::load_floats(gamma + share.channel, scale);
+    dev::load_floats(beta + share.channel, shift);
+    dev::load_floats(variance + share.channel, variances);
+#pragma unroll
+    for (int i = 0; i < Width; ++i) scale[i] /= sqrtf(variances[i] + epsilon);
+    struct Row {
+        dev::Packed<T, Width> x, residual;
+    };
+    walk_rows(
+        share,
+        [&](std::int64_t row) {
+            const std::int64_t at = row * strips.channels + share.channel;
+            Row loaded{dev::load_packed<Width>(x + at), {}};
+            if (residual != nullptr) loaded.residual = dev::load_packed<Width>(residual + at);
+            return loaded;
+        },
+        [&](std::int64_t row, const Row& loaded) {
+            float values[Width];
+#pragma unroll
+            for (int i = 0; i < Width; ++i) {
+                values[i] = (loaded.x[i] - centre[i]) * scale[i] + shift[i];
+                if (residual != nullptr) values[i] += loaded.residual[i];
+                if (activation == Activation::relu && values[i] < 0.0f) values[i] = 0.0f;
+            }
+            dev::store_packed(y + row * strips.channels + share.channel, values);
+        });
+}
+
+// dx = scale dy - slope (x - mean) - offset, with the three constants of a channel in registers.
+template <class T, int Width>
+__global__ void __launch_bounds__(kStripThreads)
+    batch_norm_gradient_apply(const T* dy, const T* x, const float* gamma, const float* mean, const float* variance,
+                              const float* dgamma, const float* dbeta, T* dx, Strips strips, float epsilon) {
+    const StripShare share = strip_share<Width>(strips, part_from_the_end());
+    if (share.first >= share.end) return;
+    const float per_value = 1.0f / static_cast<float>(strips.rows);
+    float centre[Width], scale[Width], slope[Width], offset[Width], variances[Width];
+    dev::load_floats(mean + share.channel, centre);
+    dev::load_floats(gamma + share.channel, scale);
+    dev::load_floats(dgamma + share.channel, slope);
+    dev::load_floats(dbeta + share.channel, offset);
+    dev::load_floats(variance + share.channel, variances);
+#pragma unroll
+    for (int i = 0; i < Width; ++i) {
+        const float rstd = 1.0f / sqrtf(variances[i] + epsilon);
+        scale[i] *= rstd;
+        slope[i] *= scale[i] * rstd * per_value;
+        offset[i] *= scale[i] * per_value;
+    }
+    struct Row {
+        dev::Packed<T, Width> dy, x;
+    };
+    walk_rows(
+        share,
+        [&](std::int64_t row) {
+            const std::int64_t at = row * strips.channels + share.channel;
+            return Row{dev::load_packed<Width>(dy + at), dev::load_packed<Width>(x + at)};
+        },
+        [&](std::int64_t row, const Row& loaded) {
+            float values[Width];
+#pragma unroll
+            for (int i = 0; i < Width; ++i) {
+                values[i] = scale[i] * loaded.dy[i] - slope[i] * (loaded.x[i] - centre[i]) - offset[i];
+            }
+            dev::store_packed(dx + row * strips.channels + share.channel, values);
+        });
+}
+
+}  // namespace cambium::norm
