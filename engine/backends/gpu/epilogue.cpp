@@ -17,9 +17,14 @@ Place place_of(const EpilogueStep& step, const FusedEpilogue& so_far) {
         case EpilogueStep::Kind::add:
             return Place::residual;
         case EpilogueStep::Kind::relu:
+        case EpilogueStep::Kind::gelu:
             return so_far.residual >= 0 ? Place::last : Place::activation;
     }
     return Place::none;
+}
+
+gemm::Activation activation_of(const EpilogueStep& step) {
+    return step.kind == EpilogueStep::Kind::gelu ? gemm::Activation::gelu : gemm::Activation::relu;
 }
 
 }  // namespace
@@ -52,13 +57,13 @@ std::optional<FusedEpilogue> fused_epilogue(const std::vector<EpilogueStep>& ste
                 fused.bias = step.operand;
                 break;
             case Place::activation:
-                fused.activation = gemm::Activation::relu;
+                fused.activation = activation_of(step);
                 break;
             case Place::residual:
                 fused.residual = step.operand;
                 break;
             default:
-                fused.last = gemm::Activation::relu;
+                fused.last = activation_of(step);
         }
     }
     return fused;
