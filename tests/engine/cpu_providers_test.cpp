@@ -17,7 +17,8 @@ struct Layer {
     std::int64_t size, c, k, r, stride, padding;
 };
 
-// AlexNet (torchvision's, one tower), ResNet-18/34's basic blocks, ResNet-50's bottlenecks, SqueezeNet's fires; 224 px.
+// AlexNet (torchvision's, one tower), ResNet-18/34's basic blocks, ResNet-50's bottlenecks, SqueezeNet's fires, ViT's
+// patches; 224 px.
 constexpr Layer layers[] = {
     {224, 3, 64, 11, 4, 2},    {27, 64, 192, 5, 1, 2},   {13, 192, 384, 3, 1, 1},  {13, 384, 256, 3, 1, 1},
     {13, 256, 256, 3, 1, 1},   {224, 3, 64, 7, 2, 3},    {56, 64, 64, 3, 1, 1},    {56, 64, 128, 3, 2, 1},
@@ -28,7 +29,7 @@ constexpr Layer layers[] = {
     {28, 512, 256, 1, 1, 0},   {28, 256, 256, 3, 2, 1},  {14, 256, 1024, 1, 1, 0}, {28, 512, 1024, 1, 2, 0},
     {14, 1024, 256, 1, 1, 0},  {14, 1024, 512, 1, 1, 0}, {14, 512, 512, 3, 2, 1},  {7, 512, 2048, 1, 1, 0},
     {14, 1024, 2048, 1, 2, 0}, {7, 2048, 512, 1, 1, 0},  {224, 3, 64, 3, 2, 0},    {55, 64, 16, 1, 1, 0},
-    {55, 16, 64, 1, 1, 0},     {55, 16, 64, 3, 1, 1},    {13, 512, 1000, 1, 1, 0},
+    {55, 16, 64, 1, 1, 0},     {55, 16, 64, 3, 1, 1},    {13, 512, 1000, 1, 1, 0}, {224, 3, 768, 16, 16, 0},
 };
 
 NodeSpec node_of(const Op& op, const std::vector<TensorSpec>& inputs, DType result) {

@@ -180,6 +180,40 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE("bf16: tokens are cast from the table's rows on; the table, moments and log-sum-exp stay f32") {
+        Graph graph;
+        const Value table = parameter(graph, "table", {9, 8}, true), gamma = parameter(graph, "gamma", {8}, true);
+        const Value x = reshape(embedding(table, graph.input("index", {2, 5}, DType::i32)), {10, 8});
+        const Value qkv = linear(layer_norm(x, gamma, gamma, 1e-5), parameter(graph, "w", {24, 8}, true));
+        const Value y = gelu(reshape(attention(reshape(qkv, {2, 5, 3, 2, 4})), {10, 8}));
+        const Loss loss = softmax_cross_entropy(y, graph.input("labels", {10}, DType::i32));
+        for (const ParameterGradient& p : parameter_gradients(loss.sum)) graph.output(p.parameter.name, p.gradient);
+        passes::place_casts(graph);
+        const auto dtypes = [&](const std::vector<int>& values) {
+            std::string text;
+            for (const int value : values) text += std::string(name_of(graph.info(value).spec.dtype)) + " ";
+            return text;
+        };
+        for (const Node& node : graph.nodes()) {
+            CAPTURE(name_of(node.op));
+            const std::string from = dtypes(node.inputs), to = dtypes(node.outputs);
+            if (std::holds_alternative<ops::Embedding>(node.op)) CHECK((from == "f32 i32 " && to == "bf16 "));
+            if (std::holds_alternative<ops::EmbeddingGradient>(node.op)) CHECK((from == "bf16 i32 " && to == "f32 "));
+            if (std::holds_alternative<ops::LayerNorm>(node.op)) {
+                CHECK((from == "bf16 f32 f32 " && to == "bf16 f32 f32 "));
+            }
+            if (std::holds_alternative<ops::LayerNormGradient>(node.op)) {
+                CHECK((from == "bf16 bf16 f32 f32 f32 " && to == "bf16 f32 f32 "));
+            }
+            if (std::holds_alternative<ops::Attention>(node.op)) CHECK((from == "bf16 " && to == "bf16 f32 "));
+            if (std::holds_alternative<ops::AttentionGradient>(node.op)) {
+                CHECK((from == "bf16 bf16 bf16 f32 " && to == "bf16 "));
+            }
+        }
+        CHECK(count<ops::AttentionGradient>(graph) == 1);
+        CHECK(count<ops::EmbeddingGradient>(graph) == 1);
+    }
+
     TEST_CASE("the memory plan never lets two live values overlap, and reuses what has died") {
         RandomStream random(7, 1);
         std::vector<passes::Interval> intervals;
