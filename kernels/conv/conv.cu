@@ -51,9 +51,9 @@ void check_sizes(const Conv& conv) {
     const std::int64_t reach_h = z.h + 2 * z.padding[0] + z.dilation[0] * z.r + z.stride[0],
                        reach_w = z.w + 2 * z.padding[1] + z.dilation[1] * z.s + z.stride[1];
     const std::int64_t chunk = 16;
-    require(std::max({z.n * z.h * z.w, z.n * z.p() * z.q(), reach_h, reach_w * std::max(z.c, z.k),
-                      z.r * z.s * (std::max(z.c, z.k) + chunk)}) < kMostPositions,
-            conv, "more than 2^30 positions, which its 32-bit indices do not reach; split the batch");
+    require(std::max({z.n * z.h * z.w, z.n * z.p() * z.q(), z.h * z.w * z.c, z.p() * z.q() * z.k, reach_h,
+                      reach_w * std::max(z.c, z.k), z.r * z.s * (std::max(z.c, z.k) + chunk)}) < kMostPositions,
+            conv, "more than 2^30 positions or elements of an image, which 32-bit indices do not reach; split it");
     require(conv.output == Output::f32 || (conv.math == Math::bf16 && conv.direction != Direction::wgrad), conv,
             "only y and dx of bf16 operands can be bf16; ask for f32");
     const Epilogue& e = conv.epilogue;

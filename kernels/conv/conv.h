@@ -66,7 +66,7 @@ std::size_t workspace_bytes(const Conv& conv);
 // Workspace: device memory, 16-byte aligned, of at least workspace_bytes(conv); its content does not matter before or
 // after, but no other launch may use it at the same time. Nothing is launched where the result is empty; sums without
 // terms are 0. Throws UsageError where the descriptor makes no sense, a pointer is null or misaligned, the workspace
-// too small, or a size beyond 2^30 positions.
+// too small, or positions or one image's elements more than 2^30.
 void run(const Conv& conv, const void* first, const void* second, void* result, std::span<std::byte> workspace,
          dev::Stream& stream);
 

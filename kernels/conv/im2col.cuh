@@ -20,17 +20,15 @@ struct ThreadChunks {
     CAMBIUM_DEVICE static int offset(int i) { return Tile::offset(row(0), column()) + i * kStep * Tile::kColumns; }
 };
 
-// Where a row of the im2col matrix begins.
+// Where a row of the im2col matrix begins: image, line and element of the line, which may lie outside of the image.
 struct Window {
-    int h, column;        // line, and element of the line; may lie outside of the tensor
-    std::int64_t offset;  // of that element
+    int image, h, column;
 };
 CAMBIUM_DEVICE Window window_of(const Im2col& m, int row) {
-    if (row >= m.rows) return {-(1 << 30), 0, 0};  // outside, whatever the tap
+    if (row >= m.rows) return {0, -(1 << 30), 0};  // outside, whatever the tap
     const int image = m.image_windows.quotient(row), inside = row - image * m.image_windows.divisor;
     const int i = m.line_windows.quotient(inside), j = inside - i * m.line_windows.divisor;
-    const int h = i * m.stride_h + m.first_h, column = j * m.stride_w + m.first_w;
-    return {h, column, image * m.image + static_cast<std::int64_t>(h) * m.line + column};
+    return {image, i * m.stride_h + m.first_h, j * m.stride_w + m.first_w};
 }
 
 // What a chunk's first column is: channel c of tap (r, s). Beyond the last tap c is `run`, where no channel exists.
@@ -41,17 +39,18 @@ CAMBIUM_DEVICE Tap tap_of(const Im2col& m, int column) {
     const int tap = m.padded_run.quotient(column), r = m.taps_w.quotient(tap);
     return {r, tap - r * m.taps_w.divisor, r < m.taps_h ? column - tap * m.padded_run.divisor : m.run};
 }
-// How far that lies from the window's beginning.
-CAMBIUM_DEVICE Window shift_of(const Im2col& m, const Tap& tap) {
-    const int h = tap.r * m.step_h, column = tap.s * m.step_w + tap.c;
-    return {h, column, static_cast<std::int64_t>(h) * m.line + column};
-}
+// How far that lies from the window's beginning, in lines and in elements.
+struct Shift {
+    int h, column;
+};
+CAMBIUM_DEVICE Shift shift_of(const Im2col& m, const Tap& tap) { return {tap.r * m.step_h, tap.s * m.step_w + tap.c}; }
 
 // Copies a chunk in parts of Bytes. `exists(i)` says whether the part from its element i on does, for copies are never
 // wider than what exists or not as a whole; the others become zero.
 template <int Bytes, class T, class Exists>
 CAMBIUM_DEVICE void copy_parts(T* target, const T* data, std::int64_t offset, Exists&& exists) {
     constexpr int kChunk = 16 / static_cast<int>(sizeof(T)), kPart = Bytes / static_cast<int>(sizeof(T));
+#pragma unroll 1  // the narrow widths are rare: small code
     for (int i = 0; i < kChunk; i += kPart) {
         const bool there = exists(i);
         const T* source = data + (there ? offset + i : 0);
@@ -65,10 +64,11 @@ CAMBIUM_DEVICE void copy_parts(T* target, const T* data, std::int64_t offset, Ex
 
 template <int Bytes, class T>
 CAMBIUM_DEVICE void copy_window(T* target, const T* data, const Im2col& m, const Window& window, const Tap& tap,
-                                const Window& shift) {
-    const bool line_exists = static_cast<unsigned>(window.h + shift.h) < static_cast<unsigned>(m.height);
-    const int column = window.column + shift.column;
-    copy_parts<Bytes>(target, data, window.offset + shift.offset, [&](int i) {
+                                const Shift& shift) {
+    const int h = window.h + shift.h, column = window.column + shift.column;
+    const bool line_exists = static_cast<unsigned>(h) < static_cast<unsigned>(m.height);
+    const int inside = line_exists ? h * m.line + column : 0;
+    copy_parts<Bytes>(target, data, static_cast<std::int64_t>(window.image) * m.image + inside, [&](int i) {
         return line_exists && static_cast<unsigned>(column + i) < static_cast<unsigned>(m.line) && tap.c + i < m.run;
     });
 }

@@ -10,7 +10,9 @@ constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b 
 
 int narrow(std::int64_t value) { return static_cast<int>(value); }  // run() has checked the sizes
 
-std::int64_t padded(std::int64_t run, std::int64_t chunk) { return ceil_div(std::max<std::int64_t>(run, 1), chunk) * chunk; }
+std::int64_t padded(std::int64_t run, std::int64_t chunk) {
+    return ceil_div(std::max<std::int64_t>(run, 1), chunk) * chunk;
+}
 
 std::int64_t chunk_of(const Conv& conv) { return conv.math == Math::bf16 ? 8 : 4; }
 
@@ -35,7 +37,7 @@ Im2col windows_of_x(const Conv& conv) {
             .padded_run = fast_divide(padded(run, chunk)),
             .height = narrow(z.h),
             .line = narrow(z.w * z.c),
-            .image = z.h * z.w * z.c};
+            .image = narrow(z.h * z.w * z.c)};
 }
 
 // One axis of dx's pixels of one parity: those at `first` + i stride. They see the taps first_tap + t tap_step, which
@@ -83,7 +85,7 @@ Im2col windows_of_dy(const Conv& conv, const Parity& h, const Parity& w) {
             .padded_run = fast_divide(padded(z.group_k(), chunk_of(conv))),
             .height = narrow(z.p()),
             .line = narrow(z.q() * z.k),
-            .image = z.p() * z.q() * z.k};
+            .image = narrow(z.p() * z.q() * z.k)};
 }
 
 std::vector<Product> products_of_dgrad(const Conv& conv) {

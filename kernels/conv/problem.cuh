@@ -37,8 +37,7 @@ struct Im2col {
     int step_h, step_w;
     int run;
     FastDivide padded_run;
-    int height, line;    // of the tensor; `line` in elements
-    std::int64_t image;  // elements of an image
+    int height, line, image;  // of the tensor; the latter two in elements
 
     int columns() const { return taps_h * taps_w.divisor * padded_run.divisor; }
 };

@@ -39,7 +39,7 @@ struct WindowRows {
         for (int i = 0; i < Chunks::kCount; ++i) window[i] = window_of(m, row + Chunks::row(i));
     }
     CAMBIUM_DEVICE void copy(T* tile, const Tap& tap) const {
-        const Window shift = shift_of(im2col, tap);
+        const Shift shift = shift_of(im2col, tap);
         with_width<T>(bytes, [&](auto width) {
 #pragma unroll
             for (int i = 0; i < Chunks::kCount; ++i) {
@@ -122,7 +122,7 @@ struct WgradOperands {
     Block<T> block;
     gemm::Stored<T> dy;
     Tap tap;
-    Window shift;
+    Shift shift;
 
     CAMBIUM_DEVICE explicit WgradOperands(const Block<T>& b)
         : block(b),

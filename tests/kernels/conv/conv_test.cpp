@@ -131,7 +131,7 @@ TEST_CASE("descriptors that make no sense are refused before anything is launche
     refuses(with([](conv::Conv& c) { c.sizes.stride[1] = 0; }), p, p, p, "strides and dilations are at least 1");
     refuses(with([](conv::Conv& c) { c.sizes.groups = 3; }), p, p, p, "the groups do not divide the channels");
     refuses(with([](conv::Conv& c) { c.sizes.r = 5; }), p, p, p, "the filter reaches beyond the padded image");
-    refuses(with([](conv::Conv& c) { c.sizes.n = 1 << 28; }), p, p, p, "split the batch");
+    refuses(with([](conv::Conv& c) { c.sizes.n = 1 << 28; }), p, p, p, "split it");
     refuses(with([](conv::Conv& c) { c.output = conv::Output::bf16; }), p, p, p, "only y and dx of bf16 operands");
     refuses(with([&](conv::Conv& c) { c.direction = conv::Direction::wgrad, c.epilogue.bias = p; }), p, p, p,
             "takes no epilogue");
