@@ -14,6 +14,7 @@ uint3 thread_index() noexcept __attribute__((const));  // constants for the life
 uint3 block_index() noexcept __attribute__((const));
 dim3 block_dimensions() noexcept __attribute__((const));
 dim3 grid_dimensions() noexcept __attribute__((const));
+unsigned thread_rank() noexcept __attribute__((const));  // a number, which compilers hoist; of a struct they don't
 
 enum class Vote : std::uint8_t { ballot, any, all };
 enum class Shuffle : std::uint8_t { index, up, down, exclusive_or };
@@ -103,7 +104,11 @@ inline int __all_sync(unsigned mask, int predicate, cambium::dev::Site site = ca
 namespace cambium::dev {
 
 // The thread's number in its block, x fastest; its lane and its warp (32 threads each).
+#if defined(__CUDACC__)
 CAMBIUM_DEVICE unsigned thread_rank() { return (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x; }
+#else
+using simt::thread_rank;
+#endif
 CAMBIUM_DEVICE unsigned lane_index() { return thread_rank() % 32; }
 CAMBIUM_DEVICE unsigned warp_index() { return thread_rank() / 32; }
 

@@ -11,6 +11,7 @@ uint3 thread_index() noexcept { return current->thread; }
 uint3 block_index() noexcept { return current->block; }
 dim3 block_dimensions() noexcept { return worker->launch()->block; }
 dim3 grid_dimensions() noexcept { return worker->launch()->grid; }
+unsigned thread_rank() noexcept { return current->linear; }
 
 // --- barriers
 // ---------------------------------------------------------------------------------------------------------
