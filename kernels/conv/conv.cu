@@ -52,7 +52,8 @@ void check_sizes(const Conv& conv) {
                        reach_w = z.w + 2 * z.padding[1] + z.dilation[1] * z.s + z.stride[1];
     const std::int64_t chunk = 16;
     require(std::max({z.n * z.h * z.w, z.n * z.p() * z.q(), z.h * z.w * z.c, z.p() * z.q() * z.k, reach_h,
-                      reach_w * std::max(z.c, z.k), z.r * z.s * (std::max(z.c, z.k) + chunk)}) < kMostPositions,
+                      reach_w * std::max(z.c, z.k), z.r * z.s * (std::max(z.c, z.k) + chunk), z.k * z.r * z.s}) <
+                kMostPositions,
             conv, "more than 2^30 positions or elements of an image, which 32-bit indices do not reach; split it");
     require(conv.output == Output::f32 || (conv.math == Math::bf16 && conv.direction != Direction::wgrad), conv,
             "only y and dx of bf16 operands can be bf16; ask for f32");
@@ -141,21 +142,26 @@ gemm::Problem result_of(const Conv& conv, const void* first, const void* second,
     return p;
 }
 
+int narrow(std::int64_t value) { return static_cast<int>(value); }  // check_sizes() has seen it
+
 PlainSizes plain_sizes(const Sizes& z) {
-    return {.n = z.n,
-            .h = z.h,
-            .w = z.w,
-            .c = z.c,
-            .k = z.k,
-            .r = z.r,
-            .s = z.s,
-            .p = z.p(),
-            .q = z.q(),
-            .stride = {z.stride[0], z.stride[1]},
-            .padding = {z.padding[0], z.padding[1]},
-            .dilation = {z.dilation[0], z.dilation[1]},
-            .group_c = z.group_c(),
-            .group_k = z.group_k()};
+    PlainSizes plain{.n = narrow(z.n),
+                     .h = narrow(z.h),
+                     .w = narrow(z.w),
+                     .c = narrow(z.c),
+                     .k = narrow(z.k),
+                     .r = narrow(z.r),
+                     .s = narrow(z.s),
+                     .p = narrow(z.p()),
+                     .q = narrow(z.q()),
+                     .group_c = narrow(z.group_c()),
+                     .group_k = narrow(z.group_k())};
+    for (const int axis : {0, 1}) {
+        plain.stride[axis] = narrow(z.stride[axis]);
+        plain.padding[axis] = narrow(z.padding[axis]);
+        plain.dilation[axis] = narrow(z.dilation[axis]);
+    }
+    return plain;
 }
 
 void launch(const Launch& l) {
@@ -199,7 +205,6 @@ void launch_products(Launch& l, std::span<const Product> products, std::span<std
             "more groups or parts than a launch has blocks");
     const Sizes& z = l.conv.sizes;
     Problem& p = l.problem;
-    const auto narrow = [](std::int64_t value) { return static_cast<int>(value); };
     p.result.splits = narrow(extent.splits);
     p.c = narrow(z.c), p.k = narrow(z.k), p.group_c = narrow(z.group_c()), p.group_k = narrow(z.group_k());
     p.h = narrow(z.h), p.w = narrow(z.w), p.s = narrow(z.s);

@@ -11,10 +11,16 @@ inline constexpr int kPlainThreads = 256;
 
 // As Sizes, with what a kernel would have to compute.
 struct PlainSizes {
-    std::int64_t n, h, w, c, k, r, s, p, q;
-    std::int64_t stride[2], padding[2], dilation[2];
-    std::int64_t group_c, group_k;
+    int n, h, w, c, k, r, s, p, q;
+    int stride[2], padding[2], dilation[2];
+    int group_c, group_k;
 };
+
+// Element `first` of the last axis of a tensor's position `position`: a tensor may have more elements than an int
+// counts.
+CAMBIUM_DEVICE std::int64_t element(int position, int channels, int first) {
+    return static_cast<std::int64_t>(position) * channels + first;
+}
 
 template <Math math, class T>
 CAMBIUM_DEVICE float operand(T element) {
@@ -33,19 +39,18 @@ CAMBIUM_DEVICE void store_sum(const gemm::Problem& result, void* d, std::int64_t
 
 // y[n, p, q, k]
 template <Math math, class T>
-CAMBIUM_DEVICE float fprop_sum(const T* x, const T* w, const PlainSizes& z, std::int64_t n, std::int64_t p,
-                               std::int64_t q, std::int64_t k) {
-    const std::int64_t first_c = k / z.group_k * z.group_c;
+CAMBIUM_DEVICE float fprop_sum(const T* x, const T* w, const PlainSizes& z, int n, int p, int q, int k) {
+    const int first_c = k / z.group_k * z.group_c;
     float sum = 0.0f;
-    for (std::int64_t r = 0; r < z.r; ++r) {
-        const std::int64_t line = p * z.stride[0] - z.padding[0] + r * z.dilation[0];
+    for (int r = 0; r < z.r; ++r) {
+        const int line = p * z.stride[0] - z.padding[0] + r * z.dilation[0];
         if (line < 0 || line >= z.h) continue;
-        for (std::int64_t s = 0; s < z.s; ++s) {
-            const std::int64_t column = q * z.stride[1] - z.padding[1] + s * z.dilation[1];
+        for (int s = 0; s < z.s; ++s) {
+            const int column = q * z.stride[1] - z.padding[1] + s * z.dilation[1];
             if (column < 0 || column >= z.w) continue;
-            const T* pixel = x + ((n * z.h + line) * z.w + column) * z.c + first_c;
-            const T* tap = w + ((k * z.r + r) * z.s + s) * z.group_c;
-            for (std::int64_t c = 0; c < z.group_c; ++c) sum += operand<math>(pixel[c]) * operand<math>(tap[c]);
+            const T* pixel = x + element((n * z.h + line) * z.w + column, z.c, first_c);
+            const T* tap = w + element((k * z.r + r) * z.s + s, z.group_c, 0);
+            for (int c = 0; c < z.group_c; ++c) sum += operand<math>(pixel[c]) * operand<math>(tap[c]);
         }
     }
     return sum;
@@ -53,20 +58,19 @@ CAMBIUM_DEVICE float fprop_sum(const T* x, const T* w, const PlainSizes& z, std:
 
 // dx[n, h, w, c]
 template <Math math, class T>
-CAMBIUM_DEVICE float dgrad_sum(const T* dy, const T* filter, const PlainSizes& z, std::int64_t n, std::int64_t h,
-                               std::int64_t w, std::int64_t c) {
-    const std::int64_t group = c / z.group_c, c_of_group = c % z.group_c;
+CAMBIUM_DEVICE float dgrad_sum(const T* dy, const T* filter, const PlainSizes& z, int n, int h, int w, int c) {
+    const int group = c / z.group_c, c_of_group = c % z.group_c;
     float sum = 0.0f;
-    for (std::int64_t r = 0; r < z.r; ++r) {
-        const std::int64_t from_top = h + z.padding[0] - r * z.dilation[0], p = from_top / z.stride[0];
+    for (int r = 0; r < z.r; ++r) {
+        const int from_top = h + z.padding[0] - r * z.dilation[0], p = from_top / z.stride[0];
         if (from_top < 0 || from_top % z.stride[0] != 0 || p >= z.p) continue;
-        for (std::int64_t s = 0; s < z.s; ++s) {
-            const std::int64_t from_left = w + z.padding[1] - s * z.dilation[1], q = from_left / z.stride[1];
+        for (int s = 0; s < z.s; ++s) {
+            const int from_left = w + z.padding[1] - s * z.dilation[1], q = from_left / z.stride[1];
             if (from_left < 0 || from_left % z.stride[1] != 0 || q >= z.q) continue;
-            const T* gradient = dy + ((n * z.p + p) * z.q + q) * z.k;
-            for (std::int64_t k = group * z.group_k; k < (group + 1) * z.group_k; ++k) {
+            const T* gradient = dy + element((n * z.p + p) * z.q + q, z.k, 0);
+            for (int k = group * z.group_k; k < (group + 1) * z.group_k; ++k) {
                 sum += operand<math>(gradient[k]) *
-                       operand<math>(filter[((k * z.r + r) * z.s + s) * z.group_c + c_of_group]);
+                       operand<math>(filter[element((k * z.r + r) * z.s + s, z.group_c, c_of_group)]);
             }
         }
     }
@@ -75,19 +79,18 @@ CAMBIUM_DEVICE float dgrad_sum(const T* dy, const T* filter, const PlainSizes& z
 
 // dw[k, r, s, c]
 template <Math math, class T>
-CAMBIUM_DEVICE float wgrad_sum(const T* x, const T* dy, const PlainSizes& z, std::int64_t k, std::int64_t r,
-                               std::int64_t s, std::int64_t c) {
-    const std::int64_t channel = k / z.group_k * z.group_c + c;
+CAMBIUM_DEVICE float wgrad_sum(const T* x, const T* dy, const PlainSizes& z, int k, int r, int s, int c) {
+    const int channel = k / z.group_k * z.group_c + c;
     float sum = 0.0f;
-    for (std::int64_t n = 0; n < z.n; ++n) {
-        for (std::int64_t p = 0; p < z.p; ++p) {
-            const std::int64_t line = p * z.stride[0] - z.padding[0] + r * z.dilation[0];
+    for (int n = 0; n < z.n; ++n) {
+        for (int p = 0; p < z.p; ++p) {
+            const int line = p * z.stride[0] - z.padding[0] + r * z.dilation[0];
             if (line < 0 || line >= z.h) continue;
-            for (std::int64_t q = 0; q < z.q; ++q) {
-                const std::int64_t column = q * z.stride[1] - z.padding[1] + s * z.dilation[1];
+            for (int q = 0; q < z.q; ++q) {
+                const int column = q * z.stride[1] - z.padding[1] + s * z.dilation[1];
                 if (column < 0 || column >= z.w) continue;
-                sum += operand<math>(x[((n * z.h + line) * z.w + column) * z.c + channel]) *
-                       operand<math>(dy[((n * z.p + p) * z.q + q) * z.k + k]);
+                sum += operand<math>(x[element((n * z.h + line) * z.w + column, z.c, channel)]) *
+                       operand<math>(dy[element((n * z.p + p) * z.q + q, z.k, k)]);
             }
         }
     }
@@ -99,7 +102,8 @@ __global__ void __launch_bounds__(kPlainThreads)
     plain(const T* first, const T* second, void* d, PlainSizes z, gemm::Problem result) {
     const std::int64_t number = std::int64_t{blockIdx.x} * kPlainThreads + threadIdx.x;
     if (number >= result.m * result.n) return;
-    const std::int64_t row = number / result.n, column = number % result.n;
+    const int columns = static_cast<int>(result.n);
+    const int row = static_cast<int>(number / columns), column = static_cast<int>(number - element(row, columns, 0));
     float sum = 0.0f;
     if constexpr (direction == Direction::fprop) {
         sum = fprop_sum<math>(first, second, z, row / (z.p * z.q), row / z.q % z.p, row % z.q, column);

@@ -23,27 +23,35 @@ struct Block {
     const T* second;  // w, w, dy
 };
 
-// Windows along k: a thread's rows stay, its tap moves on.
+// Windows along k: a thread's rows stay, its tap moves on. f32 has no registers to spare and finds its windows anew for
+// each tile.
 template <class Tiling>
 struct WindowRows {
     using T = typename Tiling::Element;
     using Chunks = ThreadChunks<typename Tiling::TileA, Tiling::kThreads>;
+    static constexpr bool kKept = Tiling::kMath != Math::f32;
     const Im2col& im2col;
     const T* data;
-    int bytes;
-    Window window[Chunks::kCount];
+    int bytes, row;
+    Window kept[kKept ? Chunks::kCount : 1];
 
-    CAMBIUM_DEVICE WindowRows(const Im2col& m, const T* tensor, int copy_bytes, int row)
-        : im2col(m), data(tensor), bytes(copy_bytes) {
+    CAMBIUM_DEVICE WindowRows(const Im2col& m, const T* tensor, int copy_bytes, int first_row)
+        : im2col(m), data(tensor), bytes(copy_bytes), row(first_row) {
+        if constexpr (kKept) {
 #pragma unroll
-        for (int i = 0; i < Chunks::kCount; ++i) window[i] = window_of(m, row + Chunks::row(i));
+            for (int i = 0; i < Chunks::kCount; ++i) kept[i] = window_of(m, row + Chunks::row(i));
+        }
+    }
+    CAMBIUM_DEVICE Window window(int i) const {
+        if constexpr (kKept) return kept[i];
+        return window_of(im2col, row + Chunks::row(i));
     }
     CAMBIUM_DEVICE void copy(T* tile, const Tap& tap) const {
         const Shift shift = shift_of(im2col, tap);
         with_width<T>(bytes, [&](auto width) {
 #pragma unroll
             for (int i = 0; i < Chunks::kCount; ++i) {
-                copy_window<width.kBytes>(tile + Chunks::offset(i), data, im2col, window[i], tap, shift);
+                copy_window<width.kBytes>(tile + Chunks::offset(i), data, im2col, window(i), tap, shift);
             }
         });
     }

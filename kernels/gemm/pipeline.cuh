@@ -20,6 +20,7 @@ namespace cambium::gemm {
 template <Math math, class T, Major major_a, Major major_b, int M, int N, int WarpM, int WarpN, bool Swizzled = true>
 struct Tiling {
     using Element = T;
+    static constexpr Math kMath = math;
     using WarpTile = std::conditional_t<math == Math::f32, CoreTile<major_a, major_b, WarpM, WarpN>,
                                         TensorCoreTile<T, major_a, major_b, WarpM, WarpN>>;
     static constexpr Major kMajorA = major_a, kMajorB = major_b;

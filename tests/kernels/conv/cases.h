@@ -39,7 +39,8 @@ std::vector<float> low_precision_result(const ConvCase& c, const ConvData& data)
 std::vector<float> run_on_device(const ConvCase& c, const ConvData& data);
 
 // The number-th random case: every direction, type, stride, padding, dilation, grouping, epilogue and plan; bodies,
-// stems, pointwise and depthwise ones, filters as large as their image, no images and no channels.
-ConvCase random_case(int number);
+// stems, pointwise and depthwise ones, filters as large as their image, no images and no channels. Channels, unless of
+// several groups, are at most `largest`.
+ConvCase random_case(int number, std::int64_t largest);
 
 }  // namespace cambium::test

@@ -22,9 +22,9 @@ std::vector<ConvCase> scheduled_cases() {
         c.seed = static_cast<std::uint32_t>(sizes.c + sizes.k);
         return c;
     };
-    const conv::Sizes body{.n = 1, .h = 7, .w = 9, .c = 24, .k = 16, .r = 3, .s = 3, .padding = {1, 1}};
+    const conv::Sizes body{.n = 1, .h = 6, .w = 12, .c = 16, .k = 16, .r = 3, .s = 3, .padding = {1, 1}};
     const conv::Sizes strided{
-        .n = 2, .h = 6, .w = 5, .c = 12, .k = 10, .r = 3, .s = 3, .stride = {2, 2}, .padding = {1, 1}};
+        .n = 2, .h = 6, .w = 5, .c = 6, .k = 10, .r = 3, .s = 3, .stride = {2, 2}, .padding = {1, 1}};
     const conv::Sizes stem{
         .n = 1, .h = 11, .w = 12, .c = 3, .k = 9, .r = 5, .s = 5, .stride = {2, 2}, .padding = {2, 2}};
     const conv::Sizes groups{.n = 1, .h = 5, .w = 6, .c = 10, .k = 6, .r = 2, .s = 3, .groups = 2};
