@@ -1,0 +1,31 @@
+// The tuned kernels' counters, as committed: whole tiles cost no bank conflict and no sector too many, also where they
+// are gathered around an image's edge.
+#include "tests/kernels/conv/counters.h"
+
+#include <doctest/doctest.h>
+
+using namespace cambium;
+using namespace cambium::test;
+
+TEST_CASE("whole tiles: no bank conflicts, no sector too many") {
+    using conv::Direction, conv::Math;
+    // Taps inside of the image: of 8 windows in a line 22 of 24, two being in the padding; with stride 2, 23.
+    for (const auto& [direction, taps] :
+         {std::pair{Direction::fprop, 22 * 22}, {Direction::dgrad, 23 * 23}, {Direction::wgrad, 22 * 22}}) {
+        for (const Math math : {Math::bf16, Math::tf32, Math::f32}) {
+            const ConvCase c = whole_tiles(direction, math);
+            CAPTURE(c.text());
+            const ConvData data = make_data(c, Fill::integers);
+            const std::vector<float> found = count(c, data);
+            for (const char* operation :
+                 {"shared read", "shared write", "cp.async target", "cp.async source", "global write"}) {
+                CAPTURE(operation);
+                CHECK(worst(operation) == 1.0);
+            }
+            // 64 channels of each of those taps once; and the filter, or dy once for each tap, which is as much.
+            const std::uint64_t sectors = math == Math::bf16 ? 64 * 2 / 32 : 64 * 4 / 32;
+            CHECK(cost("cp.async source") == (static_cast<std::uint64_t>(taps) + 9 * 64) * sectors);
+            CHECK(cost("global write") == found.size() * sizeof(float) / 32);
+        }
+    }
+}
