@@ -25,6 +25,12 @@ namespace {
 
 }  // namespace
 
+void trace_classifier(Graph& graph, const Source& source, std::int64_t batch) {
+    const Value images = image_input(graph, batch, source.preprocessing);
+    const auto classes = static_cast<std::int64_t>(source.classes.size());
+    graph.output("logits", build_network(*source.architecture, images, {.classes = classes}).logits);
+}
+
 Classifier::Classifier(const Source& source, Device& device, std::int64_t batch)
     : batch_(batch),
       classes_(static_cast<std::int64_t>(source.classes.size())),
@@ -32,8 +38,7 @@ Classifier::Classifier(const Source& source, Device& device, std::int64_t batch)
       store_(device.backend->memory(), device.real()) {
     if (classes_ == 0) refuse_without_head(source);
     Graph graph;
-    const Value images = image_input(graph, batch, source.preprocessing);
-    graph.output("logits", build_network(*source.architecture, images, {.classes = classes_}).logits);
+    trace_classifier(graph, source, batch);
     declare_entries(graph, store_, 0, FirstValue::zero);
     const LoadReport report = load_weights(source.weights, graph, store_, *source.architecture);
     if (!report.left_over.empty()) notes_.push_back(report.text());
