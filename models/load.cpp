@@ -216,10 +216,18 @@ std::vector<WeightsEntry> weights_entries(const Graph& graph, const Store& store
     return entries;
 }
 
+WeightsFormat format_to_write(const std::filesystem::path& path) {
+    const std::string ending = path.extension().string();
+    if (ending == ".safetensors") return WeightsFormat::safetensors;
+    if (ending == ".pt" || ending == ".pth" || ending == ".th") return WeightsFormat::pytorch_zip;
+    fail_usage("cannot write {}: {}; known are .safetensors, and .pt, .pth and .th for PyTorch", path.string(),
+               ending.empty() ? "its name has no ending that says in which format"
+                              : fmt::format("no format has the ending {}", ending));
+}
+
 void write_weights(const std::filesystem::path& path, std::span<const WeightsEntry> entries, const TensorSource& source,
                    const Metadata& metadata) {
-    const std::string extension = path.extension().string();
-    if (extension == ".pt" || extension == ".pth" || extension == ".th") {
+    if (format_to_write(path) == WeightsFormat::pytorch_zip) {
         write_pytorch(path, entries, source, metadata);
     } else {
         write_safetensors(path, entries, source, metadata);

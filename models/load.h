@@ -53,7 +53,9 @@ std::vector<const Architecture*> fitting_architectures(const WeightsFile& weight
 // Parameters, statistics and batch counters of `graph` in file layout and torchvision's names: what a state_dict holds.
 std::vector<WeightsEntry> weights_entries(const Graph& graph, const Store& store);
 
-// PyTorch zip if the path ends in .pt, .pth or .th, else safetensors.
+// What the ending of `path` stands for: safetensors, or a PyTorch zip for .pt, .pth and .th. Throws UsageError for any
+// other.
+WeightsFormat format_to_write(const std::filesystem::path& path);
 void write_weights(const std::filesystem::path& path, std::span<const WeightsEntry> entries, const TensorSource& source,
                    const Metadata& metadata);
 void save_weights(const std::filesystem::path& path, const Graph& graph, const Store& store, const Metadata& metadata);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace cambium {
@@ -26,18 +27,28 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return at(a.size(), b.size());
 }
 
+struct Found {
+    std::optional<std::string_view> name;
+    std::size_t distance = std::numeric_limits<std::size_t>::max();
+};
+
+Found search(std::string_view name, std::span<const std::string_view> names) {
+    Found found;
+    for (const std::string_view candidate : names) {
+        if (const std::size_t d = distance(name, candidate); d < found.distance) found = {candidate, d};
+    }
+    return found;
+}
+
 }  // namespace
 
+std::optional<std::string_view> closest(std::string_view name, std::span<const std::string_view> names) {
+    return search(name, names).name;
+}
+
 std::optional<std::string_view> nearest(std::string_view name, std::span<const std::string_view> names) {
-    std::optional<std::string_view> best;
-    std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
-    for (const std::string_view candidate : names) {
-        if (const std::size_t d = distance(name, candidate); d < least) {
-            least = d;
-            best = candidate;
-        }
-    }
-    return best;
+    const Found found = search(name, names);
+    return found.distance <= std::max<std::size_t>(1, name.size() / 3) ? found.name : std::nullopt;
 }
 
 std::string did_you_mean(std::string_view name, std::span<const std::string_view> names) {

@@ -147,7 +147,11 @@ Source open_source(const std::filesystem::path& path, std::string_view model) {
     source.preprocessing = source.architecture->preprocessing;
     const Metadata& metadata = source.weights.metadata();
     if (const auto said = metadata.find(preprocessing_key); said != metadata.end()) {
-        source.preprocessing = preprocessing_from_json(said->second);
+        try {
+            source.preprocessing = preprocessing_from_json(said->second);
+        } catch (const Error& error) {
+            fail("cannot use {}: {}", source.weights.path().string(), error.what());
+        }
     }
     find_classes(source);
     return source;

@@ -18,32 +18,38 @@
 #include "tools/inspect/inspect.h"
 #include "tools/predict/predict.h"
 #include "tools/sheet/sheet.h"
+#include "tools/version.h"
 
 namespace {
 
 struct Command {
     std::string_view name;
     int (*run)(int argc, char** argv);
-    std::string_view help;
+    std::string_view arguments, help;
 };
 
 constexpr Command commands[] = {
-    {"finetune", cambium::finetune_command, "[DATA]            train a pretrained network on your own photos"},
-    {"predict", cambium::predict_command, "SOURCE IMAGE...   what photos show"},
-    {"evaluate", cambium::evaluate_command, "SOURCE DATA       accuracy on a folder of labelled photos"},
-    {"sheet", cambium::sheet_command, "DATA              photos of each class side by side in one picture"},
-    {"inspect", cambium::inspect_command, "FILE              what a weights file holds; --graph MODEL: a network"},
-    {"convert", cambium::convert_command, "IN OUT            weights to safetensors or PyTorch"},
-    {"fetch", cambium::fetch_command, "NAME              published weights; without NAME, a list of them"},
-    {"devices", cambium::devices_command, "                  what can compute here"},
-    {"bench", cambium::bench_command, "step              how fast a training step is"},
-    {"check", cambium::check_command, "                  are the CUDA kernels free of races and stray accesses"},
+    {"finetune", cambium::finetune_command, "[DATA]", "train a pretrained network on your own photos"},
+    {"predict", cambium::predict_command, "SOURCE IMAGE...", "what photos show"},
+    {"evaluate", cambium::evaluate_command, "SOURCE DATA", "accuracy on a folder of labelled photos"},
+    {"sheet", cambium::sheet_command, "DATA", "photos of each class side by side in one picture"},
+    {"inspect", cambium::inspect_command, "FILE", "what a weights file holds; --graph MODEL: a network"},
+    {"convert", cambium::convert_command, "IN OUT", "weights to safetensors or PyTorch"},
+    {"fetch", cambium::fetch_command, "[NAME]", "published weights; without NAME, a list of them"},
+    {"devices", cambium::devices_command, "", "what can compute here"},
+    {"bench", cambium::bench_command, "step", "how fast a training step is"},
+    {"check", cambium::check_command, "", "are the CUDA kernels free of races and stray accesses"},
 };
 
 std::string usage() {
-    std::string text = "cambium fine-tunes pretrained networks on your own photos.\n\n";
-    for (const Command& command : commands) text += fmt::format("  cambium {:9} {}\n", command.name, command.help);
-    return text + "\n  cambium COMMAND --help lists a command's options.\n";
+    std::string text = "cambium fine-tunes pretrained networks on your own photos. Its commands:\n\n";
+    for (const Command& command : commands) {
+        text += fmt::format("  {:8} {:16} {}\n", command.name, command.arguments, command.help);
+    }
+    return text +
+           "\n"
+           "cambium COMMAND --help lists a command's options; cambium --version says what\n"
+           "this build is.\n";
 }
 
 }  // namespace
@@ -52,6 +58,10 @@ int main(int argc, char** argv) {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {
         std::fputs(usage().c_str(), stdout);
+        return 0;
+    }
+    if (name == "--version" || name == "version") {
+        cambium::print(cambium::version_text() + "\n");
         return 0;
     }
     if (name.empty()) {

@@ -94,6 +94,12 @@ void AtomicFile::commit() {
     sync_folder(path_);
 }
 
+void require_writable(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) fail("cannot write {}: it is a folder", path.string());
+    AtomicFile{path};
+}
+
 void write_atomically(const std::filesystem::path& path, std::string_view text) {
     AtomicFile file(path);
     file.write(text);

@@ -29,6 +29,10 @@ class AtomicFile {
     int descriptor_ = -1;
 };
 
+// Throws Error, with the sentence that writing would end with, if a file cannot be made at `path`: so that hours of
+// work are not lost to a mistyped folder. Leaves no trace.
+void require_writable(const std::filesystem::path& path);
+
 // Writes the whole of `text` to `path` through an AtomicFile.
 void write_atomically(const std::filesystem::path& path, std::string_view text);
 

@@ -4,6 +4,7 @@
 
 #include "data/formats/zip_archive.h"
 #include "engine/base/fail.h"
+#include "engine/base/utf8.h"
 
 namespace cambium::formats {
 
@@ -14,41 +15,13 @@ Contents::~Contents() = default;
 
 std::string quote(std::string_view text) {
     constexpr std::size_t longest = 80;
-    std::string result = "'";
-    for (const char c : text.substr(0, longest)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f) {
-            result += fmt::format("\\x{:02x}", byte);
-        } else {
-            result += c;
-        }
+    std::size_t end = 0;
+    while (end < text.size()) {
+        const std::size_t next = end + std::max<std::size_t>(utf8_length(text.substr(end)), 1);
+        if (next > longest) break;
+        end = next;
     }
-    return result + (text.size() > longest ? "...'" : "'");
-}
-
-// The well-formed sequences of Unicode 15, table 3-7: no overlong forms, no surrogates, at most U+10FFFF.
-bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto byte = [&](std::size_t k) {
-            return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u;
-        };
-        const unsigned first = byte(0), second = byte(1);
-        const std::size_t length = first < 0x80   ? 1
-                                   : first < 0xc2 ? 0
-                                   : first < 0xe0 ? 2
-                                   : first < 0xf0 ? 3
-                                   : first < 0xf5 ? 4
-                                                  : 0;
-        if (length == 0) return false;
-        const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-        const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-        if (length > 1 && (second < low || second > high)) return false;
-        for (std::size_t k = 2; k < length; ++k) {
-            if ((byte(k) & 0xc0u) != 0x80) return false;
-        }
-        i += length;
-    }
-    return true;
+    return "'" + printable(text.substr(0, end)) + (end < text.size() ? "...'" : "'");
 }
 
 std::array<std::int64_t, Shape::max_rank> contiguous_strides(const Shape& shape) {

@@ -57,10 +57,8 @@ Contents read_pytorch_tar(std::span<const std::byte> file);
 // four.
 WeightsFormat detect(std::span<const std::byte> file, std::string_view extension);
 
-// A name from a file, fit for a message: quoted, control characters escaped, at most 80 characters.
+// A name from a file, fit for a message: quoted, control characters escaped, at most 80 bytes of it.
 std::string quote(std::string_view text);
-
-bool is_utf8(std::string_view text);
 
 // The record of a PyTorch zip that holds our metadata (JSON, text to text); PyTorch ignores what is under extra/.
 inline constexpr std::string_view metadata_record = "extra/cambium.json";

@@ -9,6 +9,7 @@
 #include "data/formats/atomic_file.h"
 #include "data/formats/pytorch.h"
 #include "engine/base/fail.h"
+#include "engine/base/utf8.h"
 
 namespace cambium::formats {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "data/formats/pytorch.h"
 #include "engine/base/fail.h"
+#include "engine/base/utf8.h"
 
 namespace cambium::formats {
 namespace {

@@ -22,5 +22,7 @@ Image decode(std::span<const std::byte> bytes, std::string_view name);
 
 // Throws Error if an image of this size must not be decoded: no pixels, or more than `pixel_limit`.
 void require_size(Size size, std::string_view name);
+// Throws that Error.
+[[noreturn]] void refuse_size(std::int64_t width, std::int64_t height, std::string_view name);
 
 }  // namespace cambium

@@ -38,12 +38,20 @@ namespace jpeg = stb;
 bool has_libjpeg() { return false; }
 #endif
 
+void refuse_size(std::int64_t width, std::int64_t height, std::string_view name) {
+    constexpr std::int64_t longest_side = 1'000'000;  // of any photo; the largest scanners make a tenth of it
+    const bool photo = width > 0 && height > 0 && width <= longest_side && height <= longest_side;
+    if (!photo) {
+        fail("cannot read {}: its header says {} x {} pixels, so it is damaged; copy it again or remove it", name,
+             width, height);
+    }
+    fail("cannot read {}: its header says {} x {} pixels, and more than {} million are refused; scale it down", name,
+         width, height, pixel_limit / 1'000'000);
+}
+
 void require_size(Size size, std::string_view name) {
-    if (size.width < 1 || size.height < 1)
-        fail("cannot read {}: its header says {} x {} pixels", name, size.width, size.height);
-    if (std::int64_t{size.width} * size.height > pixel_limit)
-        fail("cannot read {}: its header says {} x {} pixels, and more than {} million are refused; scale it down",
-             name, size.width, size.height, pixel_limit / 1'000'000);
+    const std::int64_t width = size.width, height = size.height;
+    if (width < 1 || height < 1 || width * height > pixel_limit) refuse_size(width, height, name);
 }
 
 std::vector<std::byte> read_image_file(const std::filesystem::path& path) {

@@ -19,14 +19,9 @@ namespace {
 struct ErrorManager : jpeg_error_mgr {
     std::jmp_buf jump;
     bool cut_off = false;
-    char message[JMSG_LENGTH_MAX] = {};
 };
 
-[[noreturn]] void on_error(j_common_ptr codec) {
-    auto& errors = *static_cast<ErrorManager*>(codec->err);
-    errors.format_message(codec, errors.message);
-    std::longjmp(errors.jump, 1);
-}
+[[noreturn]] void on_error(j_common_ptr codec) { std::longjmp(static_cast<ErrorManager*>(codec->err)->jump, 1); }
 
 // Damaged entropy-coded data are warnings to libjpeg, and to Pillow, which keeps what could be decoded.
 void on_warning(j_common_ptr, int) {}
@@ -109,7 +104,17 @@ class Decoder {
     [[noreturn]] void raise() const {
         if (errors_.cut_off)
             fail("cannot read {}: the JPEG image is cut off after {} bytes; copy it again or remove it", name_, size_);
-        fail("cannot read {}: {} (libjpeg); copy it again or remove it", name_, errors_.message);
+        switch (errors_.msg_code) {
+            case JERR_SOF_UNSUPPORTED:  // lossless and hierarchical
+            case JERR_BAD_PRECISION:    // 12 bits
+            case JERR_ARITH_NOTIMPL:
+            case JERR_CONVERSION_NOTIMPL:
+                fail("cannot read {}: it is a kind of JPEG image that is not read; convert it to baseline JPEG", name_);
+            case JERR_OUT_OF_MEMORY:
+                fail("cannot read {}: there is not enough memory for it; scale it down", name_);
+            default:
+                fail("cannot read {}: the JPEG image is damaged; copy it again or remove it", name_);
+        }
     }
 
     void read_lines(Image& image, std::vector<std::uint8_t>& line) {

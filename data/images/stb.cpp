@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "data/images/codecs.h"
 #include "engine/base/fail.h"
@@ -67,10 +69,27 @@ class Reader {
 
 constexpr stbi_io_callbacks callbacks{&Reader::read, &Reader::skip, &Reader::at_end};
 
+// What stb_image says of whole files that it has no code for, and what that means. All its other reasons are damage.
+constexpr std::pair<std::string_view, std::string_view> unread_kinds[] = {
+    {"BMP RLE", "a run-length encoded BMP image"},
+    {"BMP JPEG/PNG", "a JPEG or PNG image inside a BMP file"},
+    {"unknown BMP", "a BMP image of an unknown version"},
+    {"only 8-bit", "a JPEG image of more than 8 bits"},
+    {"no header height", "a JPEG image without a height"},
+    {"1/2/4/8/16-bit only", "a PNG image of an unknown bit depth"},
+    {"bad bits_per_channel", "a PNG image of an unknown bit depth"},
+    {"max value > 65535", "a PNM image of more than 16 bits"},
+};
+
 [[noreturn]] void raise(const Reader& reader, std::size_t size, std::string_view name) {
     if (reader.past_end())
         fail("cannot read {}: the image is cut off after {} bytes; copy it again or remove it", name, size);
-    fail("cannot read {}: {} (stb_image); convert it to JPEG or PNG, or remove it", name, stbi_failure_reason());
+    const std::string_view reason = stbi_failure_reason();
+    for (const auto& [known, meaning] : unread_kinds) {
+        if (reason == known) fail("cannot read {}: it is {}, which is not read; convert it to PNG", name, meaning);
+    }
+    if (reason == "outofmem") fail("cannot read {}: there is not enough memory for it; scale it down", name);
+    fail("cannot read {}: the image is damaged; copy it again or remove it", name);
 }
 
 bool is_png(std::span<const std::byte> bytes) { return !bytes.empty() && bytes[0] == std::byte{0x89}; }
@@ -85,13 +104,13 @@ std::uint32_t integer(std::span<const std::byte> bytes, std::size_t at) {
 
 // stb_image calls a huge PNG "too large" without its size; the header, always the first chunk, tells. Nothing if it is
 // not there.
-std::optional<Size> png_size(std::span<const std::byte> bytes) {
+std::optional<Size> png_size(std::span<const std::byte> bytes, std::string_view name) {
     constexpr std::size_t type_at = 12, width_at = 16, height_at = 20, end = 24;
+    constexpr std::uint32_t largest = 0x7FFFFFFF;  // that the format allows
     if (bytes.size() < end || std::memcmp(bytes.data() + type_at, "IHDR", 4) != 0) return std::nullopt;
-    const auto side = [bytes](std::size_t at) {
-        return static_cast<int>(std::min(integer(bytes, at), std::uint32_t{0x7FFFFFFF}));
-    };
-    return Size{side(width_at), side(height_at)};
+    const std::uint32_t width = integer(bytes, width_at), height = integer(bytes, height_at);
+    if (width > largest || height > largest) refuse_size(width, height, name);
+    return Size{static_cast<int>(width), static_cast<int>(height)};
 }
 
 // stb_image skips the checksums of PNG, so that a damaged file would become a damaged picture.
@@ -133,7 +152,7 @@ void require_pnm_maximum(std::span<const std::byte> bytes, std::string_view name
 
 Size read_size(std::span<const std::byte> bytes, std::string_view name) {
     if (is_png(bytes)) {
-        if (const auto size = png_size(bytes)) return *size;
+        if (const auto size = png_size(bytes, name)) return *size;
     }
     Reader reader(bytes);
     Size size;

@@ -80,5 +80,6 @@ class Backend {
 
 std::unique_ptr<Backend> make_reference_backend();
 std::unique_ptr<Backend> make_cpu_backend();
+std::string onednn_version();  // of the library that the CPU backend runs with: "2.6.3"; empty in a build without it
 
 }  // namespace cambium

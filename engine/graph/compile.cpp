@@ -67,9 +67,9 @@ class Compiler {
             place_of(node.outputs[0]) = constant(spec(0), fill->value);
         } else if (const auto* assign = std::get_if<ops::Assign>(&node.op)) {
             state_.assigned.push_back(assign->entry);
-            state_.copies[assign->entry] = plain(place_of(node.inputs[0]));
+            state_.copies[assign->entry] = plain(place_of(node.inputs[0]), assign->entry);
         } else if (std::holds_alternative<ops::Reshape>(node.op)) {
-            place_of(node.outputs[0]) = reshape(plain(place_of(node.inputs[0])), spec(0));
+            place_of(node.outputs[0]) = reshape(plain(place_of(node.inputs[0]), node.label), spec(0));
         } else {
             prepare(node, store_only[static_cast<std::size_t>(node.outputs[0])]);
         }
@@ -105,15 +105,15 @@ class Compiler {
         return at;
     }
 
-    int plain(int from) { return in_layout(from, {}); }
+    int plain(int from, const std::string& label) { return in_layout(from, {}, label); }
 
-    // The slot's value in another layout, reordered once however many ask for it.
-    int in_layout(int from, const Layout& layout) {
+    // The slot's value in another layout, reordered once however many ask for it; `label` is of the first that does.
+    int in_layout(int from, const Layout& layout, const std::string& label) {
         if (slot(from).spec.layout == layout) return from;
         int& to = reordered_[{from, layout.key}];
         if (to != 0) return to;
-        Step step{state_.backend.reorder(slot(from).spec, layout),    {from}, {},       0, "reorder",
-                  std::string(name_of(slot(from).spec.tensor.dtype)), "",     "reorder"};
+        Step step{state_.backend.reorder(slot(from).spec, layout),    {from}, {}, 0, "reorder",
+                  std::string(name_of(slot(from).spec.tensor.dtype)), label};
         to = new_slot(Slot::Kind::arena, {slot(from).spec.tensor, layout});
         step.outputs = {to};
         const int result = to;  // `to` refers into a map that push() leaves alone, but be plain about it
@@ -133,7 +133,8 @@ class Compiler {
         const Executable& executable = *step.executable;
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
             const int at = place_of(node.inputs[i]);
-            step.inputs.push_back(executable.input_layouts.empty() ? at : in_layout(at, executable.input_layouts[i]));
+            step.inputs.push_back(
+                executable.input_layouts.empty() ? at : in_layout(at, executable.input_layouts[i], node.label));
         }
         for (std::size_t i = 0; i < node.outputs.size(); ++i) {
             OperandSpec output = spec.outputs[i];
@@ -151,8 +152,10 @@ class Compiler {
         for (const OperandSpec& output : spec.outputs) outputs.push_back(output.tensor);
         step.flops = cost(node.op, graph_.specs(node.inputs), outputs);
         step.dtype = spec.outputs.empty() ? "" : std::string(name_of(spec.outputs[0].tensor.dtype));
-        step.text = fmt::format("{} {}", name_of(node.op), attributes(node.op));
-        if (!node.epilogue.empty()) step.text += fmt::format(" {}", to_string(node.epilogue));
+        step.attributes = attributes(node.op);
+        if (!node.epilogue.empty()) {
+            step.attributes += (step.attributes.empty() ? "" : " ") + to_string(node.epilogue);
+        }
     }
 
     std::string step_key(const Node& node) const {
@@ -183,7 +186,7 @@ class Compiler {
     }
 
     void collect_results() {
-        for (const auto& [name, value] : graph_.outputs()) state_.outputs[name] = plain(place_of(value));
+        for (const auto& [name, value] : graph_.outputs()) state_.outputs[name] = plain(place_of(value), name);
     }
 
     // Derived results that steps read live in the Store; those that only other derived steps read are made in passing.

@@ -31,9 +31,9 @@ struct Slot {
 
 struct Step {
     std::unique_ptr<Executable> executable;
-    std::vector<int> inputs, outputs;  // slots
-    std::size_t workspace_offset = 0;  // in the arena
-    std::string op, dtype, label, text{};
+    std::vector<int> inputs, outputs;            // slots
+    std::size_t workspace_offset = 0;            // in the arena
+    std::string op, dtype, label, attributes{};  // label: the layer it belongs to
     double flops = 0;
     std::set<std::string> sources{};  // derived steps: the entries everything here was computed from
     std::vector<int> needs{};         // derived steps: indices of the derived steps it reads

@@ -156,23 +156,43 @@ double Program::flops() const {
 std::size_t Program::arena_bytes() const { return state_->arena_bytes; }
 std::size_t Program::sum_of_values() const { return state_->sum_of_values; }
 
-std::string Program::text() const {
-    std::string text;
-    const auto append = [&](const Step& step, std::string_view when) {
-        text += fmt::format("{:7} {:44} {}", when, step.label, step.text);
+std::vector<Program::Listed> Program::listing() const {
+    std::vector<Listed> list;
+    const auto append = [&](const Step& step, bool derived) {
+        Listed line{.derived = derived,
+                    .layer = step.label,
+                    .op = step.op,
+                    .attributes = step.attributes,
+                    .provider = step.executable->provider,
+                    .flops = step.flops};
         for (const int output : step.outputs) {
             const Slot& slot = state_->slots[static_cast<std::size_t>(output)];
             const Slot& root = state_->slots[static_cast<std::size_t>(slot.root)];
             if (slot.kind == Slot::Kind::none) continue;
-            text += fmt::format(" -> {}", to_string(slot.spec.tensor));
-            if (!slot.spec.layout.plain()) text += " packed";
-            if (root.kind == Slot::Kind::arena) text += fmt::format(" @{}", root.offset);
-            if (root.kind == Slot::Kind::entry) text += fmt::format(" in {}", root.key);
+            Listed::Result result{slot.spec.tensor, slot.spec.bytes(), !slot.spec.layout.plain()};
+            if (root.kind == Slot::Kind::arena) result.offset = root.offset;
+            if (root.kind == Slot::Kind::entry) result.entry = root.key;
+            line.results.push_back(std::move(result));
         }
-        text += fmt::format("  {:.3g} MFLOP  [{}]\n", step.flops * 1e-6, step.executable->provider);
+        list.push_back(std::move(line));
     };
-    for (const Step& step : state_->derived) append(step, "derived");
-    for (const Step& step : state_->steps) append(step, "step");
+    for (const Step& step : state_->derived) append(step, true);
+    for (const Step& step : state_->steps) append(step, false);
+    return list;
+}
+
+std::string Program::text() const {
+    std::string text;
+    for (const Listed& line : listing()) {
+        text += fmt::format("{} {} {} {}", line.derived ? "derived" : "step", line.layer, line.op, line.attributes);
+        for (const Listed::Result& result : line.results) {
+            text += fmt::format(" -> {}", to_string(result.spec));
+            if (result.packed) text += " packed";
+            if (result.offset) text += fmt::format(" @{}", *result.offset);
+            if (!result.entry.empty()) text += fmt::format(" in {}", result.entry);
+        }
+        text += fmt::format(" [{}]\n", line.provider);
+    }
     return text;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,23 @@ class Program {
     double flops() const;               // floating-point operations of one run
     std::size_t arena_bytes() const;    // values and workspaces alive at once, as planned
     std::size_t sum_of_values() const;  // bytes of all values without reuse, for comparison
-    std::string text() const;           // every node with shapes, flops, bytes, place in the arena and provider
+
+    // A step of every run, or one that is repeated only when the entries it depends on have changed.
+    struct Listed {
+        struct Result {
+            TensorSpec spec;
+            std::size_t bytes = 0;
+            bool packed = false;                  // in a layout of the backend's own
+            std::string entry{};                  // the Store entry that it is written to, if it is
+            std::optional<std::size_t> offset{};  // in the arena, if it lives there
+        };
+        bool derived = false;
+        std::string layer, op, attributes, provider;
+        std::vector<Result> results{};  // those that somebody reads
+        double flops = 0;
+    };
+    std::vector<Listed> listing() const;  // in the order in which they run, derived ones first
+    std::string text() const;             // the listing, a line each: equal programs give equal texts
 
     struct State;  // compiled.h: what compile() makes
     explicit Program(std::unique_ptr<State> state);

@@ -159,6 +159,17 @@ TEST_CASE_FIXTURE(Fixture, "the wrong model is refused with the right one's name
     const Outcome wrong = cambium({"predict", weights, photo, "--model", "resnet18"});
     CHECK(wrong.status == 2);
     CHECK(wrong.error.find("holds a resnet20_cifar") != std::string::npos);
+    const std::string bare = scratch / "bare.pth";  // says nothing of itself
+    {
+        const WeightsFile file = WeightsFile::open(weights);
+        const std::vector<WeightsEntry> entries(file.entries().begin(), file.entries().end());
+        write_weights(bare, entries, [&](std::size_t index) { return file.read(entries[index]); }, {});
+    }
+    for (const char* model : {"resnet18", "squeezenet1_1"}) {
+        const Outcome other = cambium({"predict", bare, photo, "--model", model});
+        CHECK(other.status == 1);
+        CHECK(other.error.find("its tensors fit --model resnet20_cifar") != std::string::npos);
+    }
     const Outcome missing = cambium({"predict", scratch / "nothing.pth", photo});
     CHECK(missing.status == 1);
     CHECK(missing.error.find("nothing.pth") != std::string::npos);
@@ -185,16 +196,88 @@ TEST_CASE_FIXTURE(Fixture, "convert goes to PyTorch and back without a change; i
     CHECK(cambium({"inspect", weights}).out.find("layer3.2.conv2.weight") != std::string::npos);
 }
 
-TEST_CASE("inspect --graph prints operators, operations and the memory plan, or DOT") {
+TEST_CASE_FIXTURE(Fixture, "where a result cannot be written is said before anything is computed") {
+    const Outcome logits = cambium({"predict", run, photo, "--logits", "/no/such/folder/l.safetensors"});
+    CHECK(logits.status == 1);
+    CHECK(logits.out.empty());  // no photo was looked at
+    CHECK(logits.error.find("cannot write /no/such/folder/l.safetensors") != std::string::npos);
+    const Outcome onnx = cambium({"convert", weights, scratch / "w.onnx"});
+    CHECK(onnx.status == 2);
+    CHECK(onnx.error.find("known are .safetensors, and .pt, .pth and .th") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(scratch / "w.onnx"));
+    CHECK(cambium({"convert", weights, scratch / "w"}).status == 2);
+    CHECK(cambium({"convert", weights, "/no/such/folder/w.pth"}).status == 1);
+    const Outcome ftp = cambium({"fetch", "resnet18", "--mirror", "ftp://x/resnet18.pth"});
+    CHECK(ftp.status == 2);
+    CHECK(ftp.error.find("https://, http:// or file://") != std::string::npos);
+    CHECK(cambium({"fetch", "--mirror", "https://x"}).status == 2);
+}
+
+TEST_CASE("inspect --graph prints operators, operations and the memory plan, as text, JSON or DOT") {
     const Outcome text = cambium({"inspect", "--graph", "leafnet", "--training", "--batch", "2"});
     INFO(text.error);
     REQUIRE(text.status == 0);
-    for (const char* part : {"layer3.1.conv2", "conv2d", "MFLOP", "the arena", "sgd_update"}) {
+    for (const char* part : {"layer3.1.conv2", "conv2d", "flop", "arena)", "sgd_update"}) {
         CHECK_MESSAGE(text.out.find(part) != std::string::npos, part);
     }
+    std::istringstream stream(text.out);
+    for (std::string line; std::getline(stream, line);) CHECK(line.size() <= 100);
+    const Outcome object = cambium({"inspect", "--graph", "leafnet", "--classes", "7", "--json"});
+    INFO(object.error);
+    REQUIRE(object.status == 0);
+    const Json graph = Json::parse(object.out);
+    CHECK(graph.at("model") == "leafnet");
+    CHECK(graph.at("arena_bytes") > 0);
+    bool found = false;
+    for (const Json& step : graph.at("steps")) {
+        if (step.at("operator") == "reorder") CHECK_FALSE(step.at("layer").get<std::string>().empty());
+        if (step.at("layer") != "fc" || step.at("derived") == true) continue;
+        found = found || step.at("results").at(0).at("shape") == Json{1, 7};
+    }
+    CHECK(found);
     const Outcome dot = cambium({"inspect", "--graph", "leafnet", "--dot"});
     CHECK(dot.out.starts_with("digraph \"leafnet\" {"));
     CHECK(dot.out.find("conv2d") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "inspect's options for graphs are refused beside a file, two outputs beside one another") {
+    for (const char* option : {"--dot", "--training"}) {
+        const Outcome outcome = cambium({"inspect", weights, option});
+        CHECK(outcome.status == 2);
+        CHECK(outcome.error.find(std::string(option) + " goes with --graph MODEL") != std::string::npos);
+    }
+    CHECK(cambium({"inspect", "--graph", "leafnet", "--dot", "--json"}).status == 2);
+}
+
+TEST_CASE("names of tensors and classes that hold control characters are shown escaped, as text and as JSON") {
+    const test::Scratch scratch;
+    const std::string file = scratch / "evil.safetensors";
+    const Tensor value(Shape{1}, DType::f32);
+    const NamedTensor tensor{"a\x1b[2Jb\x7f\xc2\x9b", &value};
+    write_safetensors(file, std::span(&tensor, 1), {{"k\x1b", "v\n\x07"}});
+    for (const bool json : {false, true}) {
+        std::vector<std::string> arguments{"inspect", file};
+        if (json) arguments.emplace_back("--json");
+        const Outcome outcome = cambium(arguments);
+        REQUIRE(outcome.status == 0);
+        CHECK(outcome.out.find("a\\u001b[2Jb\\u007f\\u009b") != std::string::npos);
+        for (const char c : outcome.out) CHECK((c == '\n' || static_cast<unsigned char>(c) >= 0x20));
+    }
+    const Json object = Json::parse(cambium({"inspect", file, "--json"}).out);
+    CHECK(object.at("tensors").at(0).at("name") == tensor.name);
+    CHECK(object.at("metadata").at("k\x1b") == "v\n\x07");
+    const Outcome missing = cambium({"inspect", scratch / "\x1b[31m.pth"});
+    CHECK(missing.status == 1);
+    CHECK(missing.error.find('\x1b') == std::string::npos);
+    CHECK(missing.error.find("\\u001b[31m.pth") != std::string::npos);
+}
+
+TEST_CASE("a batch for which there is no memory is answered at once with the one that fits") {
+    const Outcome outcome = cambium({"bench", "step", "--model", "squeezenet1_1", "--batch", "65536", "--json"});
+    CHECK(outcome.status == 1);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.error.find("a training step of squeezenet1_1 with batch 65536 needs") != std::string::npos);
+    CHECK(outcome.error.find("are available; --batch ") != std::string::npos);
 }
 
 TEST_CASE("bench step and devices speak JSON") {

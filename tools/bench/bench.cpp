@@ -11,17 +11,20 @@
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
 #include "engine/base/philox.h"
+#include "tools/bench/batch_memory.h"
 #include "tools/bench/training_graph.h"
 #include "tools/common/command.h"
 #include "tools/common/device.h"
 #include "tools/common/json_writer.h"
+#include "tools/common/terminal.h"
 
 namespace cambium {
 namespace {
 
 struct Options {
     std::string what, model = "resnet50", device = "auto", precision;
-    std::int64_t batch = 32, steps = 0;
+    std::int64_t batch = 32;
+    std::optional<int> steps{};
     double seconds = 10;
     bool json = false;
 };
@@ -38,8 +41,8 @@ double median_milliseconds(Program& program, const Options& options) {
     for (int warm_up = 0; warm_up < 2; ++warm_up) run_once(program);
     std::vector<double> times;
     double total = 0;
-    const auto least = static_cast<std::size_t>(options.steps > 0 ? options.steps : 3);
-    while (times.size() < least || (options.steps == 0 && total < 1000 * options.seconds)) {
+    const auto least = static_cast<std::size_t>(options.steps.value_or(3));
+    while (times.size() < least || (!options.steps && total < 1000 * options.seconds)) {
         times.push_back(run_once(program));
         total += times.back();
     }
@@ -65,8 +68,12 @@ Exit bench_step(const Options& options) {
     const Architecture& chosen = architecture(options.model);
     Preprocessing preprocessing = chosen.preprocessing;
     preprocessing.crop = 224;
+    const auto trace = [&](Graph& graph, std::int64_t batch) {
+        trace_training_step(graph, chosen, batch, classes, preprocessing);
+    };
+    require_memory(fmt::format("a training step of {}", chosen.name), trace, options.batch, device);
     Graph graph;
-    trace_training_step(graph, chosen, options.batch, classes, preprocessing);
+    trace(graph, options.batch);
     Store store(device.backend->memory(), device.real());
     declare_entries(graph, store);
     Program program = compile(graph, store, *device.backend, {.precision = device.precision});
@@ -85,11 +92,12 @@ Exit bench_step(const Options& options) {
         json.field("threads", thread_count()).field("gflops", program.flops() / milliseconds * 1e-6).end_object();
         print(json.text() + "\n");
     } else {
-        print(
-            fmt::format("{} batch {} {} on {}, {} threads: {:.1f} ms a step, {:.1f} images/s, {:.1f} GFLOP/s, peak "
-                        "memory {:.0f} MB\n",
-                        options.model, options.batch, name_of(device.precision), device.backend->name(), thread_count(),
-                        milliseconds, rate, program.flops() / milliseconds * 1e-6, peak));
+        const std::string text = fmt::format(
+            "{} batch {} {} on {}, {} threads: {:.1f} ms a step, {:.1f} images/s, {:.1f} GFLOP/s, peak memory {:.0f} "
+            "MB",
+            options.model, options.batch, name_of(device.precision), device.backend->name(), thread_count(),
+            milliseconds, rate, program.flops() / milliseconds * 1e-6, peak);
+        print(wrapped(text, result_width(), 2) + "\n");
     }
     return Exit::done;
 }
@@ -103,7 +111,8 @@ int bench_command(int argc, char** argv) {
     line.positional("WHAT", options.what, "step");
     line.option("--model", options.model, "Architecture");
     line.option("--batch", options.batch, "Images a step", 1, 65536);
-    line.option("--steps", options.steps, "Steps to time; 0: as many as --seconds hold, at least three", 0, 1'000'000);
+    line.option("--steps", options.steps, "Steps to time; else as many as --seconds hold, at least three", 1,
+                1'000'000);
     line.option("--seconds", options.seconds, "How long to time", 0, 1e6);
     line.flag("--json", options.json, "One JSON object on standard output");
     line.option("--device", options.device, device_help);

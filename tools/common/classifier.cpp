@@ -9,19 +9,36 @@
 #include "models/load.h"
 
 namespace cambium {
+namespace {
+
+// A file without the head of `source.architecture` is either another network's, whose name is then said, or a backbone.
+[[noreturn]] void refuse_without_head(const Source& source) {
+    const Architecture& chosen = *source.architecture;
+    const std::vector<const Architecture*> fitting = fitting_architectures(source.weights);
+    if (std::find(fitting.begin(), fitting.end(), &chosen) == fitting.end()) {
+        Graph graph;
+        build_network(chosen, image_input(graph, 1, source.preprocessing), {.classes = 1});
+        require_complete(source.weights, match(source.weights, graph, chosen), chosen);
+    }
+    fail("cannot classify with {}: it has no head ({}.weight)", source.weights.path().string(), chosen.head_name);
+}
+
+}  // namespace
+
+void trace_classifier(Graph& graph, const Source& source, std::int64_t batch) {
+    const Value images = image_input(graph, batch, source.preprocessing);
+    const auto classes = static_cast<std::int64_t>(source.classes.size());
+    graph.output("logits", build_network(*source.architecture, images, {.classes = classes}).logits);
+}
 
 Classifier::Classifier(const Source& source, Device& device, std::int64_t batch)
     : batch_(batch),
       classes_(static_cast<std::int64_t>(source.classes.size())),
       file_(source.weights.path().string()),
       store_(device.backend->memory(), device.real()) {
-    if (classes_ == 0) {
-        fail("cannot classify with {}: it has no head ({}.weight)", source.weights.path().string(),
-             source.architecture->head_name);
-    }
+    if (classes_ == 0) refuse_without_head(source);
     Graph graph;
-    const Value images = image_input(graph, batch, source.preprocessing);
-    graph.output("logits", build_network(*source.architecture, images, {.classes = classes_}).logits);
+    trace_classifier(graph, source, batch);
     declare_entries(graph, store_, 0, FirstValue::zero);
     const LoadReport report = load_weights(source.weights, graph, store_, *source.architecture);
     if (!report.left_over.empty()) notes_.push_back(report.text());

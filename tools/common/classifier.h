@@ -11,6 +11,10 @@
 
 namespace cambium {
 
+// The network of `source` for `batch` photos: input "images" u8 [batch, side, side, 3], output "logits" f32
+// [batch, classes].
+void trace_classifier(Graph& graph, const Source& source, std::int64_t batch);
+
 class Classifier {
   public:
     // Loads the weights; throws Error if they do not fit the architecture in every tensor.

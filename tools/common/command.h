@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +24,16 @@ class CommandLine {
     enum class Need : std::uint8_t { required, optional };
     void positional(const std::string& name, std::string& value, const std::string& help, Need need = Need::required);
     void positional(const std::string& name, std::vector<std::string>& values, const std::string& help);  // one or more
-    // "--name". Numbers outside [least, most] are usage errors.
+    // "--name". What a variable holds before is said to be the default. Numbers outside [least, most], or what is no
+    // number, are usage errors.
     void option(const std::string& name, std::string& value, const std::string& help);
     void option(const std::string& name, std::vector<std::string>& values, const std::string& help);  // may be repeated
     void option(const std::string& name, std::int64_t& value, const std::string& help, std::int64_t least,
                 std::int64_t most);
     void option(const std::string& name, double& value, const std::string& help, double least, double most);
+    void option(const std::string& name, std::optional<int>& value, const std::string& help, int least, int most);
+    void option(const std::string& name, std::optional<double>& value, const std::string& help, double least,
+                double most);
     void flag(const std::string& name, bool& value, const std::string& help);
     bool given(const std::string& name) const;  // after parsing: whether the option stood on the command line
 
@@ -43,9 +48,10 @@ class CommandLine {
     std::unique_ptr<Parser> parser_;
 };
 
-// One sentence for people, on standard error.
+// One sentence for people, on standard error; on a terminal broken at words to fit it. Names from files may stand in
+// it: their control characters are escaped.
 void say(std::string_view sentence);
-// Results, to standard output at once.
+// Results, to standard output at once: lines of text, or of JSON. Control characters but line feeds are escaped.
 void print(std::string_view text);
 
 bool is_terminal_stderr();

@@ -42,8 +42,14 @@ std::string advice(CURLcode code, long status) {
             return "this machine seems to be offline; " + proxy_advice() +
                    ", or copy the file here and use --weights FILE";
         case CURLE_HTTP_RETURNED_ERROR:
-            return status == 407 ? "the proxy wants a password; set https_proxy=http://NAME:PASSWORD@HOST:PORT"
-                                 : "the server has no such file now; another copy can be fetched with --mirror ADDRESS";
+            if (status == 407) return "the proxy wants a password; set https_proxy=http://NAME:PASSWORD@HOST:PORT";
+            if (status >= 500) return "the server has a problem of its own; try again later";
+            return "the server has no such file now; another copy can be fetched with --mirror ADDRESS";
+        case CURLE_FILE_COULDNT_READ_FILE:
+            return "there is no such file, or it cannot be read";
+        case CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_URL_MALFORMAT:
+            return "https://, http:// and file:// addresses can be fetched";
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_CACERT_BADFILE:
             return "the server's certificate is not trusted here; install ca-certificates, or the certificate of your "
@@ -107,6 +113,9 @@ bool whole(const std::filesystem::path& partial, const Download& what) {
 }  // namespace
 
 void download(const Download& what, const std::function<void(std::int64_t)>& progress) {
+    if (!can_fetch(what.address)) {
+        fail("cannot fetch {}: https://, http:// and file:// addresses can be fetched", what.address);
+    }
     std::error_code ignored;
     std::filesystem::create_directories(what.to.parent_path(), ignored);
     const std::filesystem::path partial = what.to.string() + ".partial";

@@ -4,30 +4,9 @@
 
 #include <cmath>
 
+#include "engine/base/utf8.h"
+
 namespace cambium {
-namespace {
-
-// Length of the UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629: no overlong forms, no surrogates).
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
-        return i < text.size() && byte(i) >= low && byte(i) <= high;
-    };
-    const unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        const bool second = follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf);
-        return second && follows(2) ? 3 : 0;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        const bool second = follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf);
-        return second && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
-
-}  // namespace
 
 void JsonWriter::separate() {
     if (text_.empty()) return;
@@ -83,22 +62,19 @@ JsonWriter& JsonWriter::integer(std::int64_t number) {
     return *this;
 }
 
+// Whatever would change a terminal is escaped too, so that JSON can be looked at.
 void JsonWriter::quote(std::string_view text) {
     text_ += '"';
     while (!text.empty()) {
-        const char c = text[0];
         const std::size_t length = utf8_length(text);
-        if (c == '"' || c == '\\') {
+        const std::string_view character = text.substr(0, length == 0 ? 1 : length);
+        if (character == "\"" || character == "\\") {
             text_ += '\\';
-            text_ += c;
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            text_ += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else if (length == 0) {
-            text_ += "\xef\xbf\xbd";
+            text_ += character;
         } else {
-            text_ += text.substr(0, length);
+            text_ += length == 0 ? "\xef\xbf\xbd" : printable(character);
         }
-        text.remove_prefix(length == 0 ? 1 : length);
+        text.remove_prefix(character.size());
     }
     text_ += '"';
 }

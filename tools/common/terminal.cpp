@@ -10,16 +10,20 @@ namespace cambium {
 namespace {
 
 constexpr std::size_t usual_columns = 80;
+constexpr std::string_view ellipsis = "...";
+
+std::size_t width_of(int descriptor, std::size_t otherwise) {
+    winsize size{};
+    const bool known = ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    return known ? size.ws_col - std::size_t{1} : otherwise;
+}
 
 bool begins_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
 }  // namespace
 
-std::size_t line_width() {
-    winsize size{};
-    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    return (known ? size.ws_col : usual_columns) - 1;
-}
+std::size_t line_width() { return width_of(STDERR_FILENO, usual_columns - 1); }
+std::size_t result_width() { return width_of(STDOUT_FILENO, 100); }
 
 std::size_t columns(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_code_point));
@@ -61,6 +65,20 @@ std::string clipped(std::string_view text, std::size_t width) {
         if (begins_code_point(text[end]) && shown++ == width) break;
     }
     return std::string(text.substr(0, end));
+}
+
+std::string shortened_front(std::string_view text, std::size_t width) {
+    const std::size_t all = columns(text);
+    if (all <= width) return std::string(text);
+    if (width <= ellipsis.size()) return clipped(ellipsis, width);
+    text.remove_prefix(clipped(text, all - (width - ellipsis.size())).size());
+    return std::string(ellipsis) + std::string(text);
+}
+
+std::string shortened_back(std::string_view text, std::size_t width) {
+    if (columns(text) <= width) return std::string(text);
+    if (width <= ellipsis.size()) return clipped(ellipsis, width);
+    return clipped(text, width - ellipsis.size()) + std::string(ellipsis);
 }
 
 std::string counted(std::int64_t count, std::string_view what) {

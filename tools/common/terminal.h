@@ -1,4 +1,4 @@
-// What standard error can show: how wide a line may be, and prose broken at words to fit it.
+// What a terminal can show: how wide a line may be, and prose broken at words to fit it.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,9 @@ namespace cambium {
 // terminals begin a new line; 79 where it does not say, and where there is no terminal. Asked anew each time.
 std::size_t line_width();
 
+// The same for results on standard output; 100 where it is no terminal: tables in a file may be wider than prose.
+std::size_t result_width();
+
 // Columns that UTF-8 text takes, one a code point.
 std::size_t columns(std::string_view text);
 
@@ -21,6 +24,9 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
 
 // The first `width` columns of `text`.
 std::string clipped(std::string_view text, std::size_t width);
+// `text` if it fits; else as much of it as does, after or before an ellipsis.
+std::string shortened_front(std::string_view text, std::size_t width);  // "...block.1.conv2": keeps its end
+std::string shortened_back(std::string_view text, std::size_t width);
 
 // "1 class", "2 classes", "3 photos"
 std::string counted(std::int64_t count, std::string_view what);

@@ -1,9 +1,10 @@
-// cambium convert: reads any weights file, writes safetensors or, if OUT ends in .pt, .pth or .th, a PyTorch zip.
+// cambium convert: reads any weights file, writes safetensors or a PyTorch zip, as the ending of OUT says.
 // Tensors keep name, element type and values; --model adds what makes the file usable without naming the model again.
 #include "tools/convert/convert.h"
 
 #include <fmt/format.h>
 
+#include "data/formats/atomic_file.h"
 #include "models/load.h"
 #include "models/source.h"
 #include "tools/common/command.h"
@@ -13,6 +14,8 @@ namespace cambium {
 namespace {
 
 Exit convert_file(const std::string& in, const std::string& out, const std::string& model) {
+    format_to_write(out);  // before anything is read
+    require_writable(out);
     const std::filesystem::path path = weights_path(in);
     Metadata metadata;
     if (!model.empty()) {
@@ -38,9 +41,10 @@ Exit convert_file(const std::string& in, const std::string& out, const std::stri
 
 int convert_command(int argc, char** argv) {
     std::string in, out, model;
-    CommandLine line("convert", "Converts weights: safetensors, or a PyTorch zip where OUT ends in .pt, .pth or .th.");
+    CommandLine line("convert",
+                     "Converts weights to safetensors, or to a PyTorch zip where OUT ends in .pt, .pth or .th.");
     line.positional("IN", in, "A weights file of any format, or known weights by name");
-    line.positional("OUT", out, "The file to write");
+    line.positional("OUT", out, "The file to write; its ending (.safetensors, .pt, .pth, .th) says how");
     line.option("--model", model,
                 "Check that the weights are this model's, and store its name, classes and preprocessing");
     return line.run(argc, argv, [&] { return convert_file(in, out, model); });

@@ -20,8 +20,8 @@ struct Fact {
 };
 
 constexpr Fact libraries[] = {
-    {"OpenMP", CAMBIUM_HAVE_OPENMP, "threads shared with oneDNN; without it, threads of our own"},
-    {"oneDNN", CAMBIUM_HAVE_ONEDNN, "convolutions and matrix products; without it, slower loops of our own"},
+    {"OpenMP", CAMBIUM_HAVE_OPENMP, "threads shared with oneDNN; without it, threads of ours"},
+    {"oneDNN", CAMBIUM_HAVE_ONEDNN, "convolutions, matrix products; without it, slower loops"},
     {"libjpeg-turbo", CAMBIUM_HAVE_JPEG, "JPEG as Pillow decodes it; without it, stb_image"},
     {"libcurl", CAMBIUM_HAVE_CURL, "cambium fetch"},
 };

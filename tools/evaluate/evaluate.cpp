@@ -11,10 +11,13 @@
 #include "data/images/folder.h"
 #include "data/images/loader.h"
 #include "engine/base/fail.h"
+#include "tools/bench/batch_memory.h"
 #include "tools/common/classifier.h"
 #include "tools/common/command.h"
 #include "tools/common/json_writer.h"
 #include "tools/common/progress.h"
+#include "tools/common/table.h"
+#include "tools/common/terminal.h"
 #include "tools/common/weights_path.h"
 #include "tools/training/dataset.h"
 
@@ -141,22 +144,25 @@ std::string as_json(const Tally& tally, const Photos& photos, const Source& sour
 }
 
 std::string as_text(const Tally& tally, const Photos& photos, const Source& source) {
-    const auto line = [&](std::string_view what, std::int64_t right) {
-        return fmt::format("{:<28} {:6.2f} %  ({} of {})\n", what, 100 * tally.share(right), right, tally.count);
+    using enum Table::Align;
+    Table table({{.title = ""},
+                 {.title = "", .align = right, .importance = 2},
+                 {.title = "", .align = right, .importance = 1}});
+    const auto line = [&](std::string name, std::int64_t right_ones, std::int64_t count) {
+        const double percent = 100 * static_cast<double>(right_ones) / static_cast<double>(count);
+        table.add({std::move(name), fmt::format("{:.2f} %", percent), fmt::format(" ({} of {})", right_ones, count)});
     };
-    std::string text;
     for (std::size_t i = 0; i < photos.classes.size(); ++i) {
-        const auto [count, right] = tally.classes[i];
-        if (count == 0) continue;
-        const double share = 100 * static_cast<double>(right) / static_cast<double>(count);
-        text += fmt::format("  {:<26} {:6.2f} %  ({} of {})\n", photos.classes[i], share, right, count);
+        const auto [count, right_ones] = tally.classes[i];
+        if (count > 0) line("  " + photos.classes[i], right_ones, count);
     }
-    text += line(fmt::format("top-1 among {} classes", source.classes.size()), tally.top1);
-    text += line("top-5", tally.top5);
+    line(fmt::format("top-1 among {} classes", source.classes.size()), tally.top1, tally.count);
+    line("top-5", tally.top5, tally.count);
     if (source.class_set != ClassSet::none) {
-        text += line(fmt::format("top-1 among the folder's {}", photos.classes.size()), tally.top1_own);
+        line(fmt::format("top-1 among the folder's {}", photos.classes.size()), tally.top1_own, tally.count);
     }
-    return text + fmt::format("{:<28} {:8.4f}\n", "loss", tally.loss / static_cast<double>(tally.count));
+    table.add({"loss", fmt::format("{:.4f}  ", tally.loss / static_cast<double>(tally.count))});
+    return table.text(result_width());
 }
 
 Exit evaluate(const Options& options) {
@@ -169,7 +175,10 @@ Exit evaluate(const Options& options) {
     for (const LeftOut& left_out : photos.left_out) {
         say(fmt::format("left out: {}: {}", left_out.path.string(), left_out.reason));
     }
-    Classifier classifier(source, device, std::min(options.batch, photos.source->size()));
+    const std::int64_t batch = std::min(options.batch, photos.source->size());
+    const auto trace = [&](Graph& graph, std::int64_t size) { trace_classifier(graph, source, size); };
+    require_memory(fmt::format("evaluating {}", source.architecture->name), trace, batch, device);
+    Classifier classifier(source, device, batch);
     for (const std::string& note : classifier.notes()) say(note);
     say_how(classifier.program(), device);
     Evaluation evaluation(source, photos, classifier);

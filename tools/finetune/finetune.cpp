@@ -8,10 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <limits>
 #include <sstream>
 
@@ -282,36 +280,6 @@ class Finetune {
     Console console_;
 };
 
-// Options that may be absent: the command line writes to a plain variable, which is handed on if it was given.
-class Optionals {
-  public:
-    explicit Optionals(CommandLine& line) : line_(line) {}
-
-    void whole(const char* name, std::optional<int>& target, const char* help, std::int64_t least, std::int64_t most) {
-        std::int64_t& value = wholes_.emplace_back(0);
-        line_.option(name, value, help, least, most);
-        hand_on_.push_back([this, name, &target, &value] {
-            if (line_.given(name)) target = static_cast<int>(value);
-        });
-    }
-    void real(const char* name, std::optional<double>& target, const char* help, double least, double most) {
-        double& value = reals_.emplace_back(0);
-        line_.option(name, value, help, least, most);
-        hand_on_.push_back([this, name, &target, &value] {
-            if (line_.given(name)) target = value;
-        });
-    }
-    void hand_on() const {
-        for (const auto& each : hand_on_) each();
-    }
-
-  private:
-    CommandLine& line_;
-    std::deque<std::int64_t> wholes_;
-    std::deque<double> reals_;
-    std::vector<std::function<void()>> hand_on_;
-};
-
 // All options but DATA, for the check against a run that is resumed.
 const std::vector<std::string> option_names = {
     "--model",           "--weights",    "--recipe",       "--freeze",      "--train",      "--norms",
@@ -327,7 +295,7 @@ void add_names(CommandLine& line, Options& o) {
                     CommandLine::Need::optional);
     line.option("--model", r.model, "Architecture; by default that of the weights");
     line.option("--weights", r.weights, "Pretrained weights: a file, a run's folder, or a known name");
-    line.option("--recipe", r.recipe, "head, full, gradual (default) or scratch");
+    line.option("--recipe", r.recipe, "head, full, gradual or scratch");
     line.option("--freeze", o.freeze, "Parameters that stay as they are: patterns such as 'layer1.*,conv1.*'");
     line.option("--train", o.train, "Train only what matches these patterns");
     line.option("--norms", o.norms, "Batch norms: auto, frozen or trained");
@@ -344,28 +312,28 @@ void add_names(CommandLine& line, Options& o) {
     line.flag("--json", o.json, "Print result.json on standard output");
 }
 
-void add_numbers(CommandLine& line, Optionals& numbers, Options& o) {
+void add_numbers(CommandLine& line, Options& o) {
     Request& r = o.request;
-    numbers.whole("--epochs", r.epochs, "Epochs of the recipe's last phase", 1, 1'000'000);
-    numbers.whole("--batch", r.batch, "Photos a step", 1, 65536);
-    numbers.whole("--accumulate", r.accumulate, "Batches summed up for one update", 1, 65536);
-    numbers.real("--lr", r.rate, "Largest learning rate of the last phase", 1e-12, 100);
-    numbers.real("--warmup", r.warmup, "Share of the steps in which the rate grows", 0, 1);
-    numbers.real("--momentum", r.momentum, "Of sgd", 0, 0.9999);
-    numbers.real("--weight-decay", r.weight_decay, "Of matrices and filters", 0, 10);
-    numbers.real("--layer-decay", r.layer_decay, "Rate of a layer relative to the one after it, in the last phase", 0,
-                 1);
-    numbers.real("--clip", r.clip, "Largest norm of the gradient", 0, 1e6);
-    numbers.real("--ema", r.average, "Average the weights with this decay, and keep the averages", 0, 0.999999);
-    numbers.real("--label-smoothing", r.label_smoothing, "Share of each label given to all classes", 0, 0.999);
-    numbers.real("--dropout", r.dropout, "Rate, instead of the model's own", 0, 0.999);
-    numbers.real("--jitter", r.jitter, "Strength of random changes of brightness, contrast, saturation and hue", 0, 1);
-    numbers.real("--erase", r.erase, "Probability of erasing a part of a photo", 0, 1);
-    numbers.real("--mixup", r.mixup, "Alpha of mixing photos by weight", 0, 100);
-    numbers.real("--cutmix", r.cutmix, "Alpha of mixing photos by pasting", 0, 100);
-    numbers.whole("--size", r.size, "Image size in pixels; by default that of the weights", 16, 4096);
-    numbers.whole("--patience", r.patience, "End a phase after so many epochs without a better one", 1, 1'000'000);
-    numbers.whole("--save-every", r.save_every, "Steps between checkpoints within an epoch", 1, 1'000'000'000);
+    line.option("--epochs", r.epochs, "Epochs of the recipe's last phase", 1, 1'000'000);
+    line.option("--batch", r.batch, "Photos a step", 1, 65536);
+    line.option("--accumulate", r.accumulate, "Batches summed up for one update", 1, 65536);
+    line.option("--lr", r.rate, "Largest learning rate of the last phase", 1e-12, 100);
+    line.option("--warmup", r.warmup, "Share of the steps in which the rate grows", 0, 1);
+    line.option("--momentum", r.momentum, "Of sgd", 0, 0.9999);
+    line.option("--weight-decay", r.weight_decay, "Of matrices and filters", 0, 10);
+    line.option("--layer-decay", r.layer_decay, "Rate of a layer relative to the one after it, in the last phase", 0,
+                1);
+    line.option("--clip", r.clip, "Largest norm of the gradient", 0, 1e6);
+    line.option("--ema", r.average, "Average the weights with this decay, and keep the averages", 0, 0.999999);
+    line.option("--label-smoothing", r.label_smoothing, "Share of each label given to all classes", 0, 0.999);
+    line.option("--dropout", r.dropout, "Rate, instead of the model's own", 0, 0.999);
+    line.option("--jitter", r.jitter, "Strength of random changes of brightness, contrast, saturation and hue", 0, 1);
+    line.option("--erase", r.erase, "Probability of erasing a part of a photo", 0, 1);
+    line.option("--mixup", r.mixup, "Alpha of mixing photos by weight", 0, 100);
+    line.option("--cutmix", r.cutmix, "Alpha of mixing photos by pasting", 0, 100);
+    line.option("--size", r.size, "Image size in pixels; by default that of the weights", 16, 4096);
+    line.option("--patience", r.patience, "End a phase after so many epochs without a better one", 1, 1'000'000);
+    line.option("--save-every", r.save_every, "Steps between checkpoints within an epoch", 1, 1'000'000'000);
     line.option("--seed", o.seed, "Of everything random", 0, std::numeric_limits<std::int64_t>::max());
 }
 
@@ -392,11 +360,9 @@ int finetune_command(int argc, char** argv) {
     catch_interrupts();
     Options options;
     CommandLine line("finetune", "Fine-tunes a pretrained network on your own photos.");
-    Optionals numbers(line);
     add_names(line, options);
-    add_numbers(line, numbers, options);
+    add_numbers(line, options);
     return line.run(argc, argv, [&] {
-        numbers.hand_on();
         complete(line, options);
         return Finetune(options).run();
     });

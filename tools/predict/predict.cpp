@@ -11,11 +11,13 @@
 #include <filesystem>
 #include <optional>
 
+#include "data/formats/atomic_file.h"
 #include "data/images/decode.h"
 #include "data/images/folder.h"
 #include "data/images/transforms.h"
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
+#include "engine/base/utf8.h"
 #include "tools/common/classifier.h"
 #include "tools/common/command.h"
 #include "tools/common/json_writer.h"
@@ -116,14 +118,14 @@ class Predictor {
         const double normaliser = log_sum_exp(logits);
         JsonWriter json;
         json.begin_object().field("image", path).key("top").begin_array();
-        std::string text = path + "\n";
+        std::string text = printable(path) + "\n";
         for (const std::int64_t index : top_k(logits, options_.top)) {
             const float logit = logits[static_cast<std::size_t>(index)];
             const double probability = std::exp(static_cast<double>(logit) - normaliser);
             const std::string& name = source_.classes[static_cast<std::size_t>(index)];
             json.begin_object().field("class", name).field("index", index);
             json.field("probability", probability).field("logit", logit).end_object();
-            text += fmt::format("  {:5.1f} %  {}\n", 100 * probability, name);
+            text += fmt::format("  {:5.1f} %  {}\n", 100 * probability, printable(name));
         }
         json.end_array().end_object();
         print(options_.json ? json.text() + "\n" : text);
@@ -138,6 +140,7 @@ class Predictor {
 };
 
 Exit predict(const Options& options) {
+    if (!options.logits.empty()) require_writable(options.logits);
     Device device = open_device(options.device, options.precision);
     std::vector<std::string> paths;
     for (const std::string& argument : options.images) {

@@ -118,6 +118,8 @@ std::unique_ptr<Backend> make_backend(const Options& options) { return std::make
 
 namespace cambium {
 
+std::string onednn_version() { return cpu::OneDnn::version(); }
+
 std::unique_ptr<Backend> make_cpu_backend() { return cpu::make_backend({}); }
 
 }  // namespace cambium

@@ -36,6 +36,10 @@ OneDnn::OneDnn() {
 OneDnn::~OneDnn() = default;
 
 bool OneDnn::present() { return true; }
+std::string OneDnn::version() {
+    const dnnl_version_t& found = *dnnl_version();
+    return fmt::format("{}.{}.{}", found.major, found.minor, found.patch);
+}
 
 bool OneDnn::native_bf16() const {
     const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();

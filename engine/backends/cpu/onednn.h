@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "engine/backends/backend.h"
 
@@ -17,6 +18,7 @@ class OneDnn {
     OneDnn& operator=(const OneDnn&) = delete;
 
     static bool present();
+    static std::string version();  // "2.6.3"; empty where absent
     // Whether bf16 is computed by instructions made for it.
     bool native_bf16() const;
     // Channels in a block of its favourite activation layout; 0 where NHWC is as good or there is no oneDNN.

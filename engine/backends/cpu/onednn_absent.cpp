@@ -8,6 +8,7 @@ struct OneDnn::State {};
 OneDnn::OneDnn() = default;
 OneDnn::~OneDnn() = default;
 bool OneDnn::present() { return false; }
+std::string OneDnn::version() { return {}; }
 bool OneDnn::native_bf16() const { return false; }
 int OneDnn::preferred_block() const { return 0; }
 std::unique_ptr<Executable> OneDnn::prepare(const ops::Conv2d&, const NodeSpec&, int) const { return nullptr; }
