@@ -27,6 +27,13 @@ gemm::Activation activation_of(const EpilogueStep& step) {
     return step.kind == EpilogueStep::Kind::gelu ? gemm::Activation::gelu : gemm::Activation::relu;
 }
 
+// Its kernels have only the end of the form: a residual, and a relu behind it.
+bool is_known_to_batch_norm(const FusedEpilogue& fused) {
+    using gemm::Activation;
+    return fused.scale < 0 && fused.bias < 0 && (fused.residual < 0 || fused.activation == Activation::none) &&
+           fused.activation != Activation::gelu && fused.last != Activation::gelu;
+}
+
 }  // namespace
 
 gemm::Epilogue FusedEpilogue::bound(const Operands& operands) const {
@@ -72,11 +79,8 @@ std::optional<FusedEpilogue> fused_epilogue(const std::vector<EpilogueStep>& ste
 std::optional<std::string> missing_epilogue(const NodeSpec& node) {
     if (node.epilogue.empty()) return std::nullopt;
     const std::optional<FusedEpilogue> fused = fused_epilogue(node.epilogue);
-    // Batch norm has only the end of the form: a residual and what follows it.
-    const bool whole = !std::holds_alternative<ops::BatchNorm>(node.op);
-    const bool end = fused && fused->scale < 0 && fused->bias < 0 &&
-                     (fused->residual < 0 || fused->activation == gemm::Activation::none);
-    if (!fused || !(whole || end)) return fmt::format("no epilogue of the order {}", to_string(node.epilogue));
+    const bool known = fused && (!std::holds_alternative<ops::BatchNorm>(node.op) || is_known_to_batch_norm(*fused));
+    if (!known) return fmt::format("no epilogue of the order {}", to_string(node.epilogue));
     if (fused->residual < 0) return std::nullopt;
     const DType residual = node.inputs[static_cast<std::size_t>(fused->residual)].tensor.dtype;
     const DType output = node.outputs[0].tensor.dtype;

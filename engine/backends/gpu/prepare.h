@@ -19,5 +19,12 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const C
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node, const Context& context);
+// pool.cpp
+Prepared prepare(const ops::MaxPool2d& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::MaxPool2dGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AvgPool2d& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AvgPool2dGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AdaptiveAvgPool2d& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AdaptiveAvgPool2dGradient& op, const NodeSpec& node, const Context& context);
 
 }  // namespace cambium::gpu

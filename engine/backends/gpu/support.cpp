@@ -21,6 +21,12 @@ constexpr Rule rules[] = {
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
     {"scale_filter", "ff", "f"},
+    {"max_pool2d", "a", "au"},
+    {"max_pool2d_gradient", "au", "a"},
+    {"avg_pool2d", "a", "a"},
+    {"avg_pool2d_gradient", "a", "a"},
+    {"adaptive_avg_pool2d", "a", "a"},
+    {"adaptive_avg_pool2d_gradient", "a", "a"},
 };
 
 }  // namespace
