@@ -34,7 +34,9 @@ inline StripLaunch plan_strips(std::int64_t rows, std::int64_t channels, int wid
     const std::int64_t runs = std::max<std::int64_t>(ceil_div(channels, width), 1);
     int lanes = 1;
     while (lanes < 32 && lanes < runs) lanes *= 2;
-    const std::int64_t lines = kStripThreads / lanes, strips = ceil_div(runs, lanes);
+    std::int64_t lines = kStripThreads / lanes;
+    while (lines / 2 >= rows && lines * lanes > 32) lines /= 2;  // no more warps than there are rows
+    const std::int64_t strips = ceil_div(runs, lanes);
     const std::int64_t parts_wanted = std::max<std::int64_t>(load.blocks / strips, 1);
     const std::int64_t even = ceil_div(ceil_div(rows, lines * parts_wanted), 4) * 4;
     const std::int64_t rows_per_thread = std::clamp<std::int64_t>(even, load.least_rows, load.most_rows);

@@ -128,18 +128,22 @@ CAMBIUM_DEVICE void reduce_columns(const Op& op, const Strips& strips, float* pa
     if (last && owner) op.finish(share.channel, cells.value);
 }
 
-// The host's side of it. 528 blocks are four for each multiprocessor of an H100 or H200. At least 8 rows a thread, or
-// the tree would cost more than the walk; at most 128, which bounds the rounding of a thread's own sums.
-inline StripLaunch plan_columns(std::int64_t rows, std::int64_t channels, int width) {
-    return plan_strips(rows, channels, width, {.least_rows = 8, .most_rows = 128, .blocks = 528});
+// The host's side of it. Blocks are four for each multiprocessor of an H100 or H200, whatever the device, so that
+// results do not depend on it. At least 8 rows a thread, or the tree would cost more than the walk; at most 128, which
+// bounds the rounding of a thread's own sums.
+inline constexpr int kColumnBlocks = 528;
+inline StripLaunch plan_columns(std::int64_t rows, std::int64_t channels, int width, int blocks = kColumnBlocks) {
+    return plan_strips(rows, channels, width, {.least_rows = 8, .most_rows = 128, .blocks = blocks});
 }
-inline std::size_t counter_bytes(const StripLaunch& launch) {
-    return launch.grid.x == 1 ? 0 : round_to_256(launch.grid.y * sizeof(unsigned));
+// Of so many reductions of one plan side by side.
+inline std::size_t counter_bytes(const StripLaunch& launch, std::int64_t reductions = 1) {
+    const auto strips = static_cast<std::size_t>(reductions) * launch.grid.y;
+    return launch.grid.x == 1 ? 0 : round_to_256(strips * sizeof(unsigned));
 }
-inline std::size_t column_workspace_bytes(const StripLaunch& launch, int terms) {
+inline std::size_t column_workspace_bytes(const StripLaunch& launch, int terms, std::int64_t reductions = 1) {
     if (launch.grid.x == 1) return 0;
-    const std::int64_t numbers = std::int64_t{launch.grid.x} * terms * launch.strips.channels;
-    return counter_bytes(launch) + round_to_256(static_cast<std::size_t>(numbers) * sizeof(float));
+    const std::int64_t numbers = reductions * launch.grid.x * terms * launch.strips.channels;
+    return counter_bytes(launch, reductions) + round_to_256(static_cast<std::size_t>(numbers) * sizeof(float));
 }
 
 }  // namespace cambium::reduce

@@ -26,5 +26,9 @@ Prepared prepare(const ops::AvgPool2d& op, const NodeSpec& node, const Context& 
 Prepared prepare(const ops::AvgPool2dGradient& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::AdaptiveAvgPool2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::AdaptiveAvgPool2dGradient& op, const NodeSpec& node, const Context& context);
+// reduce.cpp
+Prepared prepare(const ops::ReduceSum& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::ChannelDot& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::GlobalNorm& op, const NodeSpec& node, const Context& context);
 
 }  // namespace cambium::gpu

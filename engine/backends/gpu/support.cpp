@@ -27,6 +27,9 @@ constexpr Rule rules[] = {
     {"avg_pool2d_gradient", "a", "a"},
     {"adaptive_avg_pool2d", "a", "a"},
     {"adaptive_avg_pool2d_gradient", "a", "a"},
+    {"reduce_sum", "r", "f"},
+    {"channel_dot", "aa", "f"},
+    {"global_norm", "f+", "f"},
 };
 
 }  // namespace
