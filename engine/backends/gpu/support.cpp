@@ -21,6 +21,23 @@ constexpr Rule rules[] = {
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
     {"scale_filter", "ff", "f"},
+    {"convert", "r", "r"},
+    {"convert", "i", "f"},
+    {"convert", "u", "f"},
+    {"normalize", "u", "r"},
+    {"add", "aa", "a"},
+    {"multiply", "aa", "a"},
+    {"scale", "a", "a"},
+    {"lerp", "fff", "f"},
+    {"add_bias", "af", "a"},
+    {"scale_shift", "aff?", "a"},
+    {"relu", "a", "a"},
+    {"relu_gradient", "aa", "a"},
+    {"gelu", "a", "a"},
+    {"gelu_gradient", "aa", "a"},
+    {"dropout", "ai", "a"},
+    {"guard", "xxf", "x"},
+    {"increment", "i", "i"},
 };
 
 }  // namespace
