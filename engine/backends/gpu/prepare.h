@@ -26,6 +26,13 @@ Prepared prepare(const ops::GeluGradient& op, const NodeSpec& node, const Contex
 Prepared prepare(const ops::Dropout& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Guard& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Increment& op, const NodeSpec& node, const Context& context);
+// layout.cpp
+Prepared prepare(const ops::Concat& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Slice& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Pad& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Reshape& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Transposition& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Broadcast& op, const NodeSpec& node, const Context& context);
 // matmul.cpp
 Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
 // norm.cpp

@@ -38,6 +38,12 @@ constexpr Rule rules[] = {
     {"dropout", "ai", "a"},
     {"guard", "xxf", "x"},
     {"increment", "i", "i"},
+    {"concat", "x+", "x"},
+    {"slice", "x", "x"},
+    {"pad", "x", "x"},
+    {"reshape", "x", "x"},
+    {"transpose", "x", "x"},
+    {"broadcast", "x", "x"},
 };
 
 }  // namespace
