@@ -59,9 +59,6 @@ const std::set<std::string_view> missing{
     ops::TopKCount::name,
     ops::ReduceSum::name,
     ops::GlobalNorm::name,
-    ops::ClipScale::name,
-    ops::SgdUpdate::name,
-    ops::AdamUpdate::name,
 };
 
 std::vector<Tensor> widened(const std::vector<Tensor>& inputs) {

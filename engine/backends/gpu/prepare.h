@@ -41,5 +41,9 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const C
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node, const Context& context);
+// optimizer.cpp
+Prepared prepare(const ops::ClipScale& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::SgdUpdate& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AdamUpdate& op, const NodeSpec& node, const Context& context);
 
 }  // namespace cambium::gpu

@@ -44,6 +44,10 @@ constexpr Rule rules[] = {
     {"reshape", "x", "x"},
     {"transpose", "x", "x"},
     {"broadcast", "x", "x"},
+    {"clip_scale", "fff", "f"},
+    {"sgd_update", "ffff", "f"},
+    {"sgd_update", "fffff", "ff"},
+    {"adam_update", "ffffffi", "fff"},
 };
 
 }  // namespace
