@@ -251,10 +251,10 @@ CAMBIUM_DEVICE void store_vector(T* address, const V& value) {
     *reinterpret_cast<V*>(address) = value;
 }
 
-// ld.global.nc (Data Movement: ld.global.nc), 4, 8 or 16 bytes: only for what no thread of this launch writes.
+// ld.global.nc (Data Movement: ld.global.nc), 1 to 16 bytes: only for what no thread of this launch writes.
 template <class V>
 CAMBIUM_DEVICE V load_nc(const V* address, [[maybe_unused]] Site site = Site::here()) {
-    static_assert(sizeof(V) == 2 || sizeof(V) == 4 || sizeof(V) == 8 || sizeof(V) == 16, "2, 4, 8 or 16 bytes");
+    static_assert(sizeof(V) <= 16 && (sizeof(V) & (sizeof(V) - 1)) == 0, "1, 2, 4, 8 or 16 bytes");
 #if defined(__CUDACC__)
     V value;
     if constexpr (sizeof(V) == 16) {
@@ -266,8 +266,11 @@ CAMBIUM_DEVICE V load_nc(const V* address, [[maybe_unused]] Site site = Site::he
     } else if constexpr (sizeof(V) == 4) {
         const unsigned bits = __ldg(reinterpret_cast<const unsigned*>(address));
         memcpy(&value, &bits, sizeof value);
-    } else {
+    } else if constexpr (sizeof(V) == 2) {
         const unsigned short bits = __ldg(reinterpret_cast<const unsigned short*>(address));
+        memcpy(&value, &bits, sizeof value);
+    } else {
+        const unsigned char bits = __ldg(reinterpret_cast<const unsigned char*>(address));
         memcpy(&value, &bits, sizeof value);
     }
     return value;

@@ -10,7 +10,29 @@ namespace cambium::gpu {
 Prepared prepare(const ops::Conv2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dInputGradient& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dFilterGradient& op, const NodeSpec& node, const Context& context);
-
+// elementwise.cpp
+Prepared prepare(const ops::Convert& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Normalize& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Add& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Multiply& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Scale& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Lerp& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AddBias& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::ScaleShift& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Relu& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::ReluGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Gelu& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::GeluGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Dropout& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Guard& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Increment& op, const NodeSpec& node, const Context& context);
+// layout.cpp
+Prepared prepare(const ops::Concat& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Slice& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Pad& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Reshape& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Transposition& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::Broadcast& op, const NodeSpec& node, const Context& context);
 // matmul.cpp
 Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
 // norm.cpp
@@ -30,5 +52,9 @@ Prepared prepare(const ops::AdaptiveAvgPool2dGradient& op, const NodeSpec& node,
 Prepared prepare(const ops::ReduceSum& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::ChannelDot& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::GlobalNorm& op, const NodeSpec& node, const Context& context);
+// optimizer.cpp
+Prepared prepare(const ops::ClipScale& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::SgdUpdate& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AdamUpdate& op, const NodeSpec& node, const Context& context);
 
 }  // namespace cambium::gpu
