@@ -32,7 +32,9 @@ enum class Atomic : std::uint8_t {
     compare_swap,
     and_,
     or_,
-    xor_
+    xor_,
+    increment_to,    // up to the operand, then 0
+    decrement_from,  // down to 0, then the operand
 };
 enum class Element : std::uint8_t { i32, u32, i64, u64, f32, f64 };
 
@@ -84,11 +86,26 @@ CAMBIUM_CUDA_ATOMIC(atomicAnd, and_)
 CAMBIUM_CUDA_ATOMIC(atomicOr, or_)
 CAMBIUM_CUDA_ATOMIC(atomicXor, xor_)
 #undef CAMBIUM_CUDA_ATOMIC
+// atom.inc and atom.dec: a counter that runs from 0 to `limit` and wraps.
+#define CAMBIUM_WRAPPING_ATOMIC(name, operation)                                                                    \
+    inline unsigned name(unsigned* address, unsigned limit, cambium::dev::Site site = cambium::dev::Site::here()) { \
+        return cambium::simt::atomic_value(cambium::simt::Atomic::operation, address, limit, 0u,                    \
+                                           cambium::dev::Order::relaxed, cambium::dev::Scope::device, site);        \
+    }
+CAMBIUM_WRAPPING_ATOMIC(atomicInc, increment_to)
+CAMBIUM_WRAPPING_ATOMIC(atomicDec, decrement_from)
+#undef CAMBIUM_WRAPPING_ATOMIC
 template <class T>
 T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> desired,
             cambium::dev::Site site = cambium::dev::Site::here()) {
     return cambium::simt::atomic_value(cambium::simt::Atomic::compare_swap, address, desired, expected,
                                        cambium::dev::Order::relaxed, cambium::dev::Scope::device, site);
+}
+// ld.global.nc (Data Movement: ld.global.nc): only for what no thread of this launch writes.
+template <class T>
+T __ldg(const T* address, cambium::dev::Site site = cambium::dev::Site::here()) {
+    cambium::simt::check_read_only(address, sizeof(T), site);
+    return *address;
 }
 // fence.acq_rel.gpu, .cta and .sys in effect (Parallel Synchronization: membar, fence).
 inline void __threadfence(cambium::dev::Site site = cambium::dev::Site::here()) {

@@ -49,24 +49,24 @@ double Event::milliseconds_since(const Event& start) const {
     return static_cast<double>(milliseconds);
 }
 
-void* allocate(std::size_t bytes, std::string_view) {
+void* allocate(std::size_t bytes, std::string_view, std::size_t) {
     void* pointer = nullptr;
     CUDA_CHECK(cudaMalloc(&pointer, bytes == 0 ? 1 : bytes));
     return pointer;
 }
 void release(void* pointer) noexcept { cudaFree(pointer); }
 
-void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream) {
+void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream, Site) {
     CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(stream.handle())));
 }
-void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream) {
+void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream, Site) {
     CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(stream.handle())));
     stream.synchronize();
 }
-void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream) {
+void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream, Site) {
     CUDA_CHECK(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream_of(stream.handle())));
 }
-void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream) {
+void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream, Site) {
     CUDA_CHECK(cudaMemsetAsync(device, value, bytes, stream_of(stream.handle())));
 }
 

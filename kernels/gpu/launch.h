@@ -52,13 +52,15 @@ class Event {
     void* handle_ = nullptr;
 };
 
-// Device memory, 256-byte aligned, its content undefined. `name` appears in reports; it is copied.
-void* allocate(std::size_t bytes, std::string_view name = "buffer");
+// Device memory, 256-byte aligned, its content undefined. `name` appears in reports, with an index where the size of an
+// element is given; it is copied.
+void* allocate(std::size_t bytes, std::string_view name = "buffer", std::size_t element_bytes = 0);
 void release(void* pointer) noexcept;
-void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream);
-void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream);  // waits for the stream
-void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream);
-void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream);
+void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream, Site site = Site::here());
+void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream,  // waits for the stream
+                  Site site = Site::here());
+void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream, Site site = Site::here());
+void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream, Site site = Site::here());
 int device_count();
 // Shared memory that one block may have, in bytes (227 KB on sm_90; 163 KB on sm_80).
 std::size_t shared_memory_limit();
@@ -99,9 +101,10 @@ class Buffer {
   public:
     static_assert(std::is_trivially_copyable_v<T>);
     explicit Buffer(std::size_t size, std::string_view name = "buffer")
-        : data_(static_cast<T*>(allocate(size * sizeof(T), name))), size_(size) {}
-    Buffer(std::span<const T> values, Stream& stream, std::string_view name = "buffer") : Buffer(values.size(), name) {
-        upload(values, stream);
+        : data_(static_cast<T*>(allocate(size * sizeof(T), name, sizeof(T)))), size_(size) {}
+    Buffer(std::span<const T> values, Stream& stream, std::string_view name = "buffer", Site site = Site::here())
+        : Buffer(values.size(), name) {
+        upload(values, stream, site);
     }
     ~Buffer() { release(data_); }
     Buffer(Buffer&& other) noexcept
@@ -114,13 +117,15 @@ class Buffer {
     T* data() { return data_; }
     const T* data() const { return data_; }
     std::size_t size() const { return size_; }
-    void upload(std::span<const T> values, Stream& stream) {
-        copy_to_device(data_, values.data(), values.size() * sizeof(T), stream);
+    void upload(std::span<const T> values, Stream& stream, Site site = Site::here()) {
+        copy_to_device(data_, values.data(), values.size() * sizeof(T), stream, site);
     }
-    void download(std::span<T> values, Stream& stream) const {
-        copy_to_host(values.data(), data_, values.size() * sizeof(T), stream);
+    void download(std::span<T> values, Stream& stream, Site site = Site::here()) const {  // waits for the stream
+        copy_to_host(values.data(), data_, values.size() * sizeof(T), stream, site);
     }
-    void fill(unsigned char byte, Stream& stream) { fill_bytes(data_, byte, size_ * sizeof(T), stream); }
+    void fill(unsigned char byte, Stream& stream, Site site = Site::here()) {
+        fill_bytes(data_, byte, size_ * sizeof(T), stream, site);
+    }
 
   private:
     T* data_ = nullptr;

@@ -16,9 +16,17 @@
 
 namespace cambium::simt {
 
-// The block's dynamic shared memory, which must hold `bytes`. `construct` runs once per block, before anything uses it.
-void* shared_memory(std::size_t bytes, void (*construct)(void*), dev::Site site);
-void red_zone(const void* address, std::size_t bytes);
+// What a kernel takes its dynamic shared memory as. `construct` (null for a plain array) runs once per block, before
+// anything uses it; `type` names the type as __PRETTY_FUNCTION__ does: "... [with Layout = Tiles]".
+struct SharedLayout {
+    std::size_t bytes;
+    unsigned element_bytes;  // of a plain array; else 0
+    const char* type;
+    void (*construct)(void*);
+};
+void* shared_memory(const SharedLayout& layout, dev::Site site);
+// A dev::Shared at `array`: T[extents[0]][...], `bytes` in all with the red zone behind.
+void shared_array_made(const void* array, std::size_t bytes, unsigned element_bytes, const int* extents, int rank);
 [[gnu::noinline]] void shared_index_error(const void* array, long long index, long long size);
 
 inline constexpr std::size_t kRedZone = 128;  // a full row of banks, so that what follows keeps its banks
@@ -55,7 +63,8 @@ struct alignas(16) Shared {
 #elif defined(__SANITIZE_THREAD__)
     alignas(16) unsigned char red_zone[simt::kRedZone];
 
-    Shared() { simt::red_zone(red_zone, sizeof red_zone); }
+    static constexpr int kExtents[] = {First, Rest...};
+    Shared() { simt::shared_array_made(this, sizeof *this, sizeof(T), kExtents, 1 + sizeof...(Rest)); }
 
     [[gnu::always_inline]] Element& operator[](long long index) {
         if (index < 0 || index > First) simt::shared_index_error(this, index, First);
@@ -85,8 +94,8 @@ CAMBIUM_DEVICE Layout& shared([[maybe_unused]] Site site = Site::here()) {
     return *reinterpret_cast<Layout*>(cambium_dynamic_shared);
 #else
     static_assert(alignof(Layout) <= 1024, "shared memory is aligned to 1024 bytes");
-    return *static_cast<Layout*>(simt::shared_memory(
-        sizeof(Layout), [](void* memory) { new (memory) Layout; }, site));
+    constexpr auto construct = [](void* memory) { new (memory) Layout; };
+    return *static_cast<Layout*>(simt::shared_memory({sizeof(Layout), 0, __PRETTY_FUNCTION__, construct}, site));
 #endif
 }
 
@@ -97,7 +106,7 @@ CAMBIUM_DEVICE T* shared_array([[maybe_unused]] std::size_t count, [[maybe_unuse
     extern __shared__ __align__(1024) unsigned char cambium_dynamic_shared[];
     return reinterpret_cast<T*>(cambium_dynamic_shared);
 #else
-    return static_cast<T*>(simt::shared_memory(count * sizeof(T), nullptr, site));
+    return static_cast<T*>(simt::shared_memory({count * sizeof(T), sizeof(T), __PRETTY_FUNCTION__, nullptr}, site));
 #endif
 }
 

@@ -19,6 +19,7 @@ unsigned thread_rank() noexcept __attribute__((const));  // a number, which comp
 enum class Vote : std::uint8_t { ballot, any, all };
 enum class Shuffle : std::uint8_t { index, up, down, exclusive_or };
 enum class Reduction : std::uint8_t { none, count, conjunction, disjunction };
+enum class WarpReduction : std::uint8_t { add, minimum, maximum, and_, or_, xor_ };
 
 int block_barrier(Reduction reduction, bool predicate, dev::Site site);
 void named_barrier(unsigned id, unsigned threads, bool wait, dev::Site site);
@@ -26,6 +27,11 @@ void warp_barrier(unsigned mask, dev::Site site);
 std::uint64_t shuffle(Shuffle kind, unsigned mask, std::uint64_t bits, unsigned size, int argument, int width,
                       dev::Site site);
 unsigned vote(Vote kind, unsigned mask, bool predicate, dev::Site site);
+unsigned match(unsigned mask, std::uint64_t bits, dev::Site site);  // the lanes of the mask that offer the same bits
+std::uint32_t warp_reduce(WarpReduction kind, bool is_signed, unsigned mask, std::uint32_t bits, dev::Site site);
+unsigned active_lanes();
+void sleep(dev::Site site);
+[[noreturn]] void trap(dev::Site site);
 
 template <class T>
 T shuffle_value(Shuffle kind, unsigned mask, T value, int argument, int width, dev::Site site) {
@@ -33,6 +39,13 @@ T shuffle_value(Shuffle kind, unsigned mask, T value, int argument, int width, d
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     return std::bit_cast<T>(
         static_cast<Bits>(shuffle(kind, mask, std::bit_cast<Bits>(value), sizeof(T), argument, width, site)));
+}
+
+template <class T>
+unsigned match_value(unsigned mask, T value, dev::Site site) {
+    static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "matches compare 4 or 8 bytes");
+    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    return match(mask, std::bit_cast<Bits>(value), site);
 }
 
 }  // namespace cambium::simt
@@ -96,6 +109,41 @@ inline int __any_sync(unsigned mask, int predicate, cambium::dev::Site site = ca
 inline int __all_sync(unsigned mask, int predicate, cambium::dev::Site site = cambium::dev::Site::here()) {
     return static_cast<int>(cambium::simt::vote(cambium::simt::Vote::all, mask, predicate != 0, site));
 }
+// activemask (Parallel Synchronization: activemask): the lanes that happen to run together, of which nothing is
+// promised; here the calling lane alone, so that a kernel that relies on more is seen to be wrong.
+inline unsigned __activemask() { return cambium::simt::active_lanes(); }
+// match.sync.any / .all (Parallel Synchronization: match.sync): orders no memory.
+template <class T>
+unsigned __match_any_sync(unsigned mask, T value, cambium::dev::Site site = cambium::dev::Site::here()) {
+    return cambium::simt::match_value(mask, value, site);
+}
+template <class T>
+unsigned __match_all_sync(unsigned mask, T value, int* equal, cambium::dev::Site site = cambium::dev::Site::here()) {
+    const unsigned lanes = cambium::simt::match_value(mask, value, site);
+    *equal = lanes == mask ? 1 : 0;
+    return *equal != 0 ? mask : 0;
+}
+// redux.sync (Parallel Synchronization: redux.sync), sm_80: orders no memory.
+#define CAMBIUM_WARP_REDUCTION(name, operation, T)                                                      \
+    inline T name(unsigned mask, T value, cambium::dev::Site site = cambium::dev::Site::here()) {       \
+        return std::bit_cast<T>(cambium::simt::warp_reduce(cambium::simt::WarpReduction::operation,     \
+                                                           std::is_signed_v<T>, mask,                   \
+                                                           std::bit_cast<std::uint32_t>(value), site)); \
+    }
+CAMBIUM_WARP_REDUCTION(__reduce_add_sync, add, int)
+CAMBIUM_WARP_REDUCTION(__reduce_add_sync, add, unsigned)
+CAMBIUM_WARP_REDUCTION(__reduce_min_sync, minimum, int)
+CAMBIUM_WARP_REDUCTION(__reduce_min_sync, minimum, unsigned)
+CAMBIUM_WARP_REDUCTION(__reduce_max_sync, maximum, int)
+CAMBIUM_WARP_REDUCTION(__reduce_max_sync, maximum, unsigned)
+CAMBIUM_WARP_REDUCTION(__reduce_and_sync, and_, unsigned)
+CAMBIUM_WARP_REDUCTION(__reduce_or_sync, or_, unsigned)
+CAMBIUM_WARP_REDUCTION(__reduce_xor_sync, xor_, unsigned)
+#undef CAMBIUM_WARP_REDUCTION
+// nanosleep (Miscellaneous: nanosleep): other threads run meanwhile.
+inline void __nanosleep(unsigned, cambium::dev::Site site = cambium::dev::Site::here()) { cambium::simt::sleep(site); }
+// trap (Miscellaneous: trap): ends the kernel; reported.
+[[noreturn]] inline void __trap(cambium::dev::Site site = cambium::dev::Site::here()) { cambium::simt::trap(site); }
 
 #endif
 

@@ -38,6 +38,10 @@ T combine(Atomic operation, T old, T operand, T comparand) {
             return old < operand ? operand : old;
         case Atomic::compare_swap:
             return std::memcmp(&old, &comparand, sizeof old) == 0 ? operand : old;
+        case Atomic::increment_to:
+            return old >= operand ? T{} : static_cast<T>(old + T{1});
+        case Atomic::decrement_from:
+            return old == T{} || old > operand ? operand : static_cast<T>(old - T{1});
         case Atomic::and_:
         case Atomic::or_:
         case Atomic::xor_:

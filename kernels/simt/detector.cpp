@@ -255,7 +255,12 @@ bool check_atomic(Worker&, void* pointer, unsigned bytes, Atomic operation, dev:
     if (in_arena && !plain_store && operation != Atomic::exchange) {
         detector().check_initialised(address, bytes, Access::atomic_read, site);
     }
-    const std::uint32_t flags = scope == dev::Scope::block ? kBlockScope : 0u;
+    const ThreadClock& thread = detector().thread(current->linear);
+    const bool releases = order == dev::Order::release || order == dev::Order::acquire_release;
+    const bool announces = releases || (address >= kSharedBase ? thread.fence_block : thread.fence_device) != nullptr;
+    std::uint32_t flags = scope == dev::Scope::block && address < kSharedBase ? kBlockScope : 0u;
+    if (writes && !plain_store) flags |= kUpdate;
+    if (announces) flags |= kAnnounces;
     if (!detector().check(address, bytes, writes ? Access::atomic_write : Access::atomic_read, site, flags, 0))
         return false;
     order_by_atomic(address, !plain_store, writes, plain_store, order, scope);
@@ -310,11 +315,14 @@ void begin_block(Worker& w, std::uint64_t linear_block) {
         d.threads_[t].id = d.block_number_ * d.padded_ + t;
         d.threads_[t].epoch = epoch;
     }
+    std::memset(d.state_of(kSharedBase), kNowhere, kSharedStride);  // until the kernel takes it
+    std::memset(w.block().shared, 0xff, w.launch()->shared_bytes);  // NaN in every float format
+}
+
+void on_shared_memory_taken(Worker& w, std::size_t begin, std::size_t end) {
     const auto shared = reinterpret_cast<std::uintptr_t>(w.block().shared);
-    const std::size_t bytes = w.launch()->shared_bytes;
-    std::memset(d.state_of(kSharedBase), kNowhere, kSharedStride);
-    std::memset(d.state_of(shared), kFresh, bytes);
-    std::memset(w.block().shared, 0xff, bytes);  // NaN in every float format
+    const std::size_t exists = options().parts.bounds ? end : w.launch()->shared_bytes;
+    std::memset(detector().state_of(shared + begin), kFresh, exists - begin);
 }
 
 void end_block(Worker& w) {
@@ -323,10 +331,13 @@ void end_block(Worker& w) {
     std::erase_if(detector().variables_, [](const auto& entry) { return entry.first >= kSharedBase; });
 }
 
-void red_zone(const void* address, std::size_t bytes) {
-    if (current == nullptr || !options().parts.bounds) return;
-    std::memset(detector().state_of(reinterpret_cast<std::uintptr_t>(address)), kRed, bytes);
-    worker->block().red_zone_bytes += bytes;
+void shared_array_made(const void* array, std::size_t bytes, unsigned element_bytes, const int* extents, int rank) {
+    if (current == nullptr) return;
+    SharedArray a{reinterpret_cast<std::uintptr_t>(array), element_bytes, bytes, element_bytes,
+                  std::span(extents, static_cast<std::size_t>(rank))};
+    for (const int extent : a.extents) a.bytes *= static_cast<std::size_t>(extent);
+    if (options().parts.bounds) std::memset(detector().state_of(a.address + a.bytes), kRed, bytes - a.bytes);
+    worker->block().arrays.push_back(a);
 }
 
 void on_allocate(std::uintptr_t address, std::size_t bytes) {

@@ -12,6 +12,9 @@ enum class Access : std::uint8_t { read, write, atomic_read, atomic_write, async
 
 // Life of a launch and of memory.
 void begin_block(Worker& w, std::uint64_t linear_block);
+void on_shared_memory_taken(Worker& w, std::size_t begin, std::size_t end);  // these bytes of it exist from now on
+void report_shared_size(const SharedLayout& layout, std::size_t given, SiteId site);
+void report_second_layout(const Block& block, const SharedLayout& layout, SiteId site);
 void end_block(Worker& w);
 void on_allocate(std::uintptr_t address, std::size_t bytes);
 void on_release(std::uintptr_t address, std::size_t bytes);

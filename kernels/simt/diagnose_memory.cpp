@@ -1,10 +1,7 @@
 // What is wrong with an access, in words: races, strays, uninitialised reads.
-#include <elf.h>
-#include <link.h>
-#include <cstring>
-
 #include <fmt/core.h>
 
+#include "kernels/simt/address.h"
 #include "kernels/simt/memory.h"
 #include "kernels/simt/report_log.h"
 #include "kernels/simt/state.h"
@@ -30,32 +27,6 @@ const char* verb(Access access) {
 }
 
 namespace {
-
-std::string element_index(const Allocation& a, std::size_t offset) {
-    std::string index;
-    std::size_t element = offset / a.element_bytes;
-    for (std::size_t d = a.shape.size(); d-- > 0;) {
-        const auto extent = static_cast<std::size_t>(std::max<std::int64_t>(1, a.shape[d]));
-        const std::size_t i = d == 0 ? element : element % extent;
-        index = index.empty() ? std::to_string(i) : fmt::format("{},{}", i, index);
-        element /= extent;
-    }
-    return fmt::format("{}[{}]", a.name, index);
-}
-
-// The address as a buffer and a place in it.
-std::string describe_address(std::uintptr_t address, unsigned bytes) {
-    if (address - kSharedBase < kSharedStride) {
-        const auto base = reinterpret_cast<std::uintptr_t>(worker->block().shared);
-        return fmt::format("shared memory + {} of {} bytes ({} bytes)", static_cast<std::int64_t>(address - base),
-                           worker->launch()->shared_bytes, bytes);
-    }
-    const auto allocation = allocation_near(address);
-    if (!allocation) return fmt::format("address {:#x} ({} bytes)", address, bytes);
-    const std::size_t offset = address - allocation->address;
-    if (!allocation->shape.empty()) return fmt::format("{} ({} bytes)", element_index(*allocation, offset), bytes);
-    return fmt::format("{} + {} of {} bytes ({} bytes)", allocation->name, offset, allocation->bytes, bytes);
-}
 
 std::array<unsigned, 3> unflatten(std::uint64_t linear, dim3 extent) {
     return {static_cast<unsigned>(linear % extent.x), static_cast<unsigned>(linear / extent.x % extent.y),
@@ -83,17 +54,44 @@ Party party_of_entry(const Detector& d, const Entry& entry, std::string action) 
     return party;
 }
 
-std::string race_advice(Kind kind, bool both_atomic) {
-    if (both_atomic)
+// A thread of the running block that knows, or would know after a fence, of what the entry's thread did.
+const Fiber* who_knows_of(const Detector& d, const Entry& entry) {
+    for (unsigned t = 0; t < worker->fiber_count(); ++t) {
+        for (const ClockRef& clock : {d.threads_[t].pending_device, d.threads_[t].known}) {
+            if (clock == nullptr) continue;
+            if (clock->covers(entry.agent, d.warp_of(entry.agent), d.block_of(entry.agent), entry.epoch)) {
+                return &worker->fiber(t);
+            }
+        }
+    }
+    return nullptr;
+}
+
+struct Circumstances {
+    bool both_atomic = false, both_write = false, same_line = false;
+    const Fiber* informed = nullptr;
+};
+
+std::string race_advice(Kind kind, const Circumstances& c) {
+    if (c.both_atomic)
         return "one of the two atomics has block scope, which means nothing to another block: use device scope";
+    std::string update = c.same_line && c.both_write ? "check the index; " : "";
+    if (c.same_line) update += "where all update one element, an atomic (atomicAdd, ...); else ";
     switch (kind) {
         case Kind::race_in_warp:
-            return "lanes of a warp do not run in step: __syncwarp() between the two, or a shuffle";
+            return update + "__syncwarp() or a shuffle between the two, for lanes of a warp do not run in step";
         case Kind::race_in_block:
-            return "__syncthreads() between the two, reached by every thread of the block";
+            return update + "__syncthreads() between the two, reached by every thread of the block";
         case Kind::race_between_blocks:
-            return "blocks are not ordered within a launch: an atomic, a second launch, or a flag with fences on both "
-                   "sides";
+            if (c.informed != nullptr) {
+                return fmt::format(
+                    "thread ({},{},{}) of the reading block has seen the other's atomic, but lacks a fence where it "
+                    "counts: __threadfence() right after the atomic, by the thread that did it, then __syncthreads()",
+                    c.informed->thread.x, c.informed->thread.y, c.informed->thread.z);
+            }
+            return update +
+                   "blocks of a launch are not ordered: a second launch, or a flag: write, __threadfence(), atomic on "
+                   "one side; atomic, __threadfence(), read on the other";
         case Kind::race_between_streams:
             return "streams are not ordered: record an event after the first, make the second wait";
         case Kind::race_with_async_copy:
@@ -126,7 +124,13 @@ void Detector::report_race(std::uintptr_t address, unsigned bytes, const Actor& 
                                      : other_async
                                          ? (conflict.other_wrote ? verb(Access::async_write) : verb(Access::async_read))
                                          : (conflict.other_wrote ? "write" : "read");
-    const bool both_atomic = conflict.other_atomic && (access == Access::atomic_read || access == Access::atomic_write);
+    Circumstances circumstances;
+    circumstances.both_atomic =
+        conflict.other_atomic && (access == Access::atomic_read || access == Access::atomic_write);
+    circumstances.both_write = conflict.other_wrote && access == Access::write;
+    const Place here = place_of(actor.site & kSiteMask), there = place_of(other.site & kSiteMask);
+    circumstances.same_line = here.line == there.line && here.file == there.file;
+    if (kind == Kind::race_between_blocks) circumstances.informed = who_knows_of(*this, other);
     Entry mine{actor.agent, actor.epoch, actor.site};
     add_report({.kind = kind,
                 .first_site = actor.site & kSiteMask,
@@ -135,7 +139,7 @@ void Detector::report_race(std::uintptr_t address, unsigned bytes, const Actor& 
                 .second = party_of_entry(*this, other, other_action),
                 .object = describe_address(address, bytes),
                 .detail = "nothing orders the two accesses",
-                .advice = race_advice(kind, both_atomic)});
+                .advice = race_advice(kind, circumstances)});
 }
 
 // False: the access touches bytes that do not exist; reported.
@@ -151,13 +155,9 @@ bool Detector::check_bounds(std::uintptr_t address, unsigned bytes, Access acces
     if (is_repeated(kind, site)) return false;
     std::string detail = "no allocation holds this address";
     if (shared) {
-        detail = state[bad] == kRed
-                     ? "it runs over the end of an array of the shared struct"
-                     : fmt::format("the launch gave {} bytes of shared memory", worker->launch()->shared_bytes);
+        detail = shared_overrun_detail(address + bad);
     } else if (const auto a = allocation_near(address + bad)) {
-        const std::size_t offset = address + bad - a->address;
-        detail = freed ? fmt::format("{} ({} bytes) has been released", a->name, a->bytes)
-                       : fmt::format("{} bytes behind the end of {} ({} bytes)", offset - a->bytes, a->name, a->bytes);
+        detail = freed ? fmt::format("{} has been released", a->name) : describe_extent(*a);
     }
     add_report({.kind = kind,
                 .first_site = site,
@@ -189,32 +189,6 @@ void Detector::check_initialised(std::uintptr_t address, unsigned bytes, Access 
                               : "copy or store a value first; fresh device memory is undefined"});
 }
 
-namespace {
-
-struct ImageSearch {
-    std::uintptr_t address;
-    bool found;
-};
-
-// Constants of the program or of a library: whatever is mapped from an executable file.
-bool is_in_an_image(std::uintptr_t address) {
-    ImageSearch search{address, false};
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* data) {
-            auto& s = *static_cast<ImageSearch*>(data);
-            for (int i = 0; i < info->dlpi_phnum; ++i) {
-                const auto& segment = info->dlpi_phdr[i];
-                if (segment.p_type != PT_LOAD) continue;
-                if (s.address - (info->dlpi_addr + segment.p_vaddr) < segment.p_memsz) s.found = true;
-            }
-            return s.found ? 1 : 0;
-        },
-        &search);
-    return search.found;
-}
-
-}  // namespace
-
 bool Detector::is_readable_host(std::uintptr_t address, unsigned bytes) const {
     if (address >= argument_low_ && address + bytes <= argument_high_) return true;
     static thread_local std::uintptr_t known_page = ~std::uintptr_t{0};  // images are asked for once a page
@@ -235,6 +209,13 @@ bool Detector::check_elsewhere(std::uintptr_t address, unsigned bytes, Access ac
     if (is_repeated(kind, site)) return !null;
     std::string detail = "an address of the host; a kernel may touch device memory and its parameters only";
     std::string object = fmt::format("address {:#x} ({} bytes)", address, bytes);
+    std::string advice = local ? "pass the value through shared memory or a shuffle"
+                               : "pass a pointer from dev::allocate or dev::Buffer";
+    if (kind == Kind::host_memory && is_in_an_image(address)) {
+        object = variable_name(address);
+        detail = "a variable of the program; simt has no __device__ variables that kernels write";
+        advice = "keep it in a dev::Buffer and pass the pointer";
+    }
     if (null) detail = "the pointer is null or was computed from null";
     if (local) {
         const auto owner = static_cast<unsigned>((address - kStackBase) / kStackStride);
@@ -248,8 +229,7 @@ bool Detector::check_elsewhere(std::uintptr_t address, unsigned bytes, Access ac
                 .second = std::nullopt,
                 .object = std::move(object),
                 .detail = std::move(detail),
-                .advice = local ? "pass the value through shared memory or a shuffle"
-                                : "pass a pointer from dev::allocate or dev::Buffer"});
+                .advice = std::move(advice)});
     return !null;
 }
 
@@ -320,6 +300,32 @@ void Detector::check_declared(std::uintptr_t address, unsigned bytes, Access acc
                     .detail = "the launch declared this buffer with reads(...)",
                     .advice = "declare it with writes(...), or do not store to it"});
     }
+}
+
+void report_shared_size(const SharedLayout& layout, std::size_t given, SiteId site) {
+    if (is_repeated(Kind::shared_memory_size, site)) return;
+    add_report({.kind = Kind::shared_memory_size,
+                .first_site = site,
+                .first = party_of(*current, "use of shared memory", site),
+                .second = std::nullopt,
+                .object = "",
+                .detail = fmt::format("the kernel uses {} bytes, the launch gave {}", layout.bytes, given),
+                .advice = layout.construct != nullptr
+                              ? "launch with sizeof of the struct, computed in the kernel's own file"
+                              : "launch with as many bytes as dev::shared_array asks for"});
+}
+
+void report_second_layout(const Block& block, const SharedLayout& layout, SiteId site) {
+    if (!options().parts.bounds || is_repeated(Kind::shared_memory_reuse, site, block.layout_site)) return;
+    Party first = party_of(*current, "use as " + type_in(block.layout.type), block.layout_site);
+    add_report({.kind = Kind::shared_memory_reuse,
+                .first_site = site,
+                .second_site = block.layout_site,
+                .first = party_of(*current, "use as " + type_in(layout.type), site),
+                .second = std::move(first),
+                .object = "",
+                .detail = "both start at the same address",
+                .advice = "put all shared memory of a kernel into one struct"});
 }
 
 void report_invalid_release(std::uintptr_t address) {

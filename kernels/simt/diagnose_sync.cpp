@@ -31,9 +31,10 @@ void check_block_barrier(Worker& w, Barrier& barrier, SiteId site) {
     Block& block = w.block();
     if (options().exit_counts && block.live != block.threads && !block.told_exit) {
         block.told_exit = true;
-        report(Kind::exit_before_barrier, site, "__syncthreads", std::nullopt, kNoSite,
-               fmt::format("{} threads of the block had already exited", block.threads - block.live),
-               "let every thread reach every barrier: guard the work, not the barrier");
+        report(
+            Kind::exit_before_barrier, site, "__syncthreads", std::nullopt, kNoSite,
+            fmt::format("{} of the block's {} threads had already exited", block.threads - block.live, block.threads),
+            "let every thread reach every barrier: guard the work, not the barrier");
     }
     if (barrier.arrived != 0 && barrier.site != site && !block.told_divergence) {
         block.told_divergence = true;
@@ -56,7 +57,8 @@ void report_exit_before_barrier(Worker& w, const Fiber& fiber, const Barrier& ba
                 .first = party_of(waiting, "__syncthreads", barrier.site),
                 .second = std::move(leaver),
                 .object = "",
-                .detail = fmt::format("a thread exits while {} others wait", barrier.arrived),
+                .detail = fmt::format("a thread exits while {} of the block's {} threads wait", barrier.arrived,
+                                      block.threads),
                 .advice = "let every thread reach every barrier: guard the work, not the barrier"});
 }
 
@@ -84,11 +86,7 @@ std::uint32_t check_mask(Worker& w, std::uint32_t mask, const char* operation, S
                "a lane may call a *_sync operation only with a mask that names it");
         return 0;
     }
-    std::uint32_t exited = 0;
-    for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-        const auto lane = static_cast<unsigned>(std::countr_zero(rest));
-        if (w.fiber(fiber.warp * kWarp + lane).state == State::done) exited |= 1u << lane;
-    }
+    const std::uint32_t exited = mask & w.block().exited[fiber.warp];
     if (exited != 0 && options().exit_counts) {
         report(Kind::wrong_mask, site, operation, std::nullopt, kNoSite,
                fmt::format("the mask {:#010x} names lanes {:#010x} that have exited", mask, exited),
@@ -97,11 +95,15 @@ std::uint32_t check_mask(Worker& w, std::uint32_t mask, const char* operation, S
     const Collective* const slots = w.collectives(fiber.warp);
     for (unsigned i = 0; i < 4; ++i) {
         const Collective& slot = slots[i];
-        if (slot.arrived == 0 || slot.mask == (mask & ~exited) || (slot.mask & mask) == 0) continue;
+        // Different masks are no fault in themselves: a part of the warp may meet while the others wait for it. But two
+        // lanes that each wait for the other never will.
+        const bool waits_for_us = (slot.mask >> fiber.lane & 1u) != 0, awaited = (slot.arrived & mask) != 0;
+        if (!waits_for_us || !awaited || slot.mask == (mask & ~exited)) continue;
         const Fiber& other = w.fiber(fiber.warp * kWarp + static_cast<unsigned>(std::countr_zero(slot.arrived)));
-        report(Kind::wrong_mask, site, operation, party_of(other, slot.operation, slot.site), slot.site,
-               fmt::format("lanes of one warp name different masks, {:#010x} and {:#010x}", mask, slot.mask),
-               "all lanes that take part give the same mask, and it names exactly them");
+        report(
+            Kind::wrong_mask, site, operation, party_of(other, slot.operation, slot.site), slot.site,
+            fmt::format("lanes that wait for each other name different masks, {:#010x} and {:#010x}", mask, slot.mask),
+            "all lanes that take part give the same mask, and it names exactly them");
     }
     return mask & ~exited;
 }
@@ -144,7 +146,55 @@ void report_shuffle_source(Worker& w, unsigned lane, unsigned source, std::uint3
          .advice = "read only from lanes in the mask; what another lane holds is undefined"});
 }
 
+namespace {
+
+// "5", "0 to 7", "0, 32, 64 ... 224"
+std::string list_of(const std::vector<unsigned>& threads) {
+    if (threads.size() == 1) return std::to_string(threads[0]);
+    if (threads.back() - threads.front() == threads.size() - 1) {
+        return fmt::format("{} to {}", threads.front(), threads.back());
+    }
+    std::string text;
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, threads.size()); ++i) {
+        text += fmt::format("{}{}", i == 0 ? "" : ", ", threads[i]);
+    }
+    return threads.size() > 3 ? fmt::format("{} ... {}", text, threads.back()) : text;
+}
+
+// Lanes wait in an operation whose mask names others of their warp, which wait elsewhere.
+bool report_lanes_elsewhere(Worker& w) {
+    if (!options().parts.masks) return false;
+    for (unsigned warp = 0; warp < w.block().warps; ++warp) {
+        for (unsigned i = 0; i < 4; ++i) {
+            const Collective& slot = w.collectives(warp)[i];
+            const std::uint32_t missing = slot.mask & ~slot.arrived;
+            if (slot.arrived == 0 || slot.aligned || missing == 0) continue;
+            const Fiber& here = w.fiber(warp * kWarp + static_cast<unsigned>(std::countr_zero(slot.arrived)));
+            const Fiber& there = w.fiber(warp * kWarp + static_cast<unsigned>(std::countr_zero(missing)));
+            if (there.state != State::barrier && there.state != State::collective) continue;
+            if (is_repeated(Kind::wrong_mask, slot.site, there.site)) return true;
+            const Place place = place_of(there.site);
+            add_report({.kind = Kind::wrong_mask,
+                        .first_site = slot.site,
+                        .second_site = there.site,
+                        .first = party_of(here, slot.operation, slot.site),
+                        .second = party_of(there, there.operation, there.site),
+                        .object = "",
+                        .detail = fmt::format("the mask {:#010x} names lanes {:#010x}, which do not take part: they "
+                                              "wait in {} at {}:{}",
+                                              slot.mask, missing, there.operation, place.file, place.line),
+                        .advice = "move the operation out of the condition, or name only the lanes that enter it: "
+                                  "__ballot_sync(0xffffffff, condition) before the branch"});
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
 void report_deadlock(Worker& w) {
+    if (report_lanes_elsewhere(w)) return;
     struct Group {
         State state;
         const char* operation;
@@ -154,6 +204,7 @@ void report_deadlock(Worker& w) {
     std::map<Group, std::vector<unsigned>> groups;
     for (unsigned t = 0; t < w.fiber_count(); ++t) {
         const Fiber& fiber = w.fiber(t);
+        if (fiber.state == State::ready) continue;
         const bool done = fiber.state == State::done;
         groups[{fiber.state, done ? "exited" : fiber.operation, done ? kNoSite : fiber.site}].push_back(t);
     }
@@ -161,11 +212,10 @@ void report_deadlock(Worker& w) {
     const Fiber* blamed[2] = {nullptr, nullptr};
     for (const auto& [group, members] : groups) {
         const Place place = place_of(group.site);
-        detail += fmt::format("\n  {} thread{} ({} to {}) {}", members.size(), members.size() == 1 ? "" : "s",
-                              members.front(), members.back(),
-                              group.state == State::done
-                                  ? "exited"
-                                  : fmt::format("wait in {} at {}:{}", group.operation, place.file, place.line));
+        detail += fmt::format(
+            "\n  {} thread{} ({}) {}", members.size(), members.size() == 1 ? "" : "s", list_of(members),
+            group.state == State::done ? "exited"
+                                       : fmt::format("wait in {} at {}:{}", group.operation, place.file, place.line));
         if (group.state == State::done) continue;
         if (blamed[0] == nullptr) {
             blamed[0] = &w.fiber(members.front());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/simt/address.h"
 #include "kernels/simt/report_log.h"
 #include "kernels/simt/state.h"
 
@@ -78,12 +79,14 @@ void misaligned_or_null(std::uintptr_t address, unsigned log_alignment, void* ca
     if (!in_checked_kernel()) return;
     const SiteId site = site_of(reinterpret_cast<std::uintptr_t>(caller));
     if (address < 4096) return;  // the access itself is reported, and ends the block
-    if (!options().parts.alignment || is_repeated(Kind::misaligned, site)) return;
+    if (!options().parts.alignment) return;
+    current->misaligned = true;
+    if (is_repeated(Kind::misaligned, site)) return;
     add_report({.kind = Kind::misaligned,
                 .first_site = site,
                 .first = party_of(*current, "access", site),
                 .second = std::nullopt,
-                .object = fmt::format("address {:#x}", address),
+                .object = describe_address(address, 0),
                 .detail = fmt::format("the type needs a multiple of {} bytes, the address is {} off",
                                       1u << log_alignment, address & ((std::uintptr_t{1} << log_alignment) - 1)),
                 .advice = "vector accesses need aligned addresses: check the row stride and the offset"});
@@ -102,9 +105,24 @@ void index_out_of_bounds(std::uintptr_t index, void* caller) {
                 .advice = "compare the loop's bound with the array's size"});
 }
 
+[[noreturn]] void end_kernel(const char* action, std::string detail, SiteId site) {
+    if (!is_repeated(Kind::failed_assertion, site)) {
+        add_report({.kind = Kind::failed_assertion,
+                    .first_site = site,
+                    .first = party_of(*current, action, site),
+                    .second = std::nullopt,
+                    .object = "",
+                    .detail = std::move(detail),
+                    .advice = ""});
+    }
+    worker->abandon();
+}
+
 }  // namespace
 
 bool is_checked() { return instrumented; }
+
+[[noreturn]] void trap(dev::Site where) { end_kernel("__trap", "the kernel ends itself", site_of(where)); }
 
 void shared_index_error(const void* array, long long index, long long size) {
     if (!in_checked_kernel() || !options().parts.bounds) return;
@@ -114,10 +132,8 @@ void shared_index_error(const void* array, long long index, long long size) {
                 .first_site = site,
                 .first = party_of(*current, "index", site),
                 .second = std::nullopt,
-                .object = fmt::format(
-                    "shared memory + {} bytes",
-                    reinterpret_cast<std::uintptr_t>(array) - reinterpret_cast<std::uintptr_t>(worker->block().shared)),
-                .detail = fmt::format("index {} into a shared array of {}", index, size),
+                .object = describe_shared_array(reinterpret_cast<std::uintptr_t>(array)),
+                .detail = fmt::format("index {} into an array of {}", index, size),
                 .advice = "compare the index with the array's extent"});
 }
 
@@ -224,6 +240,14 @@ void __ubsan_handle_type_mismatch_v1(UbsanTypeMismatch* data, std::uintptr_t add
 }
 void __ubsan_handle_out_of_bounds(void*, std::uintptr_t index) {
     index_out_of_bounds(index, __builtin_return_address(0));
+}
+// In kernels of both runs; the C library's own elsewhere.
+#undef __assert_fail
+[[noreturn]] void __assert_fail(const char*, const char*, unsigned, const char*) noexcept;
+[[noreturn]] void cambium_simt_assertion_failed(const char* assertion, const char* file, unsigned line,
+                                                const char* function) noexcept {
+    if (current == nullptr) __assert_fail(assertion, file, line, function);
+    end_kernel("assert", fmt::format("{} is false", assertion), site_of(file, line));
 }
 void __ubsan_handle_nonnull_arg(void*) {}
 void __ubsan_handle_nullability_arg(void*) {}

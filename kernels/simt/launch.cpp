@@ -5,10 +5,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <mutex>
 
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
+#include "kernels/simt/address.h"
 #include "kernels/simt/memory.h"
 #include "kernels/simt/report_log.h"
 #include "kernels/simt/state.h"
@@ -29,7 +31,9 @@ struct EventState {
 
 std::atomic<std::uint32_t> stream_count{0};
 StreamClock host_knows;  // the host's own clock: what it has synchronised with
-std::uint64_t digest = 14695981039346656037ull;
+constexpr std::uint64_t kNothing = 14695981039346656037ull;
+std::uint64_t digest = kNothing;
+std::map<std::string, std::uint64_t> digest_by_buffer;
 Statistics totals;
 thread_local const Launch* running = nullptr;
 std::mutex one_at_a_time;  // operations
@@ -129,32 +133,49 @@ void mark(const void* device, std::size_t bytes) {
         std::memset(Detector::instance().state_of(reinterpret_cast<std::uintptr_t>(device)), kReady, bytes);
 }
 
-void check_copied_out(const void* device, std::size_t bytes, const char* name) {
+void check_copied_out(const void* device, std::size_t bytes, const char* name, dev::Site where) {
+    const SiteId site = site_of(where);
     if (!is_checked() || !options().parts.initialisation) return;
     const auto address = reinterpret_cast<std::uintptr_t>(device);
     const std::uint8_t* state = Detector::instance().state_of(address);
-    std::size_t bad = 0;
-    while (bad < bytes && state[bad] == kReady) ++bad;
-    if (bad == bytes) return;
-    const auto a = allocation_near(address);
+    std::size_t first = bytes, count = 0;
+    for (std::size_t i = 0; i < bytes; ++i) {
+        if (state[i] == kReady) continue;
+        first = std::min(first, i);
+        ++count;
+    }
+    if (count == 0) return;
     add_report({.kind = Kind::uninitialised_global,
-                .first_site = kNoSite,
-                .first = Party{.action = "read", .place = {}, .kernel = name, .is_copy = true},
+                .first_site = site,
+                .first = Party{.action = "read", .place = place_of(site), .kernel = name, .is_copy = true},
                 .second = std::nullopt,
-                .object = a ? fmt::format("{} + {} of {} bytes", a->name, address + bad - a->address, a->bytes) : "",
-                .detail = "nobody has written these bytes",
+                .object = describe_address(address + first, 0),
+                .detail = fmt::format("nobody has written {} of the {} bytes, the first of them here", count, bytes),
                 .advice = "let the kernel write all of its output, or copy only what it writes"});
 }
 
+void add_to_digest(const void* host, std::size_t bytes, const std::string& buffer) {  // FNV-1a
+    const std::lock_guard lock(one_at_a_time);
+    std::uint64_t& of_buffer = digest_by_buffer.try_emplace(buffer, kNothing).first->second;
+    const auto* const data = static_cast<const unsigned char*>(host);
+    for (std::size_t i = 0; i < bytes; ++i) {
+        digest = (digest ^ data[i]) * 1099511628211ull;
+        of_buffer = (of_buffer ^ data[i]) * 1099511628211ull;
+    }
+}
+
 // CAMBIUM_SIMT_SEED chooses the schedule. CAMBIUM_SIMT_JSON, CAMBIUM_SIMT_SARIF and CAMBIUM_SIMT_DIGEST name files that
-// are written when the process ends: what launches have thrown, and a digest of what was copied to the host.
+// are written when the process ends: what launches have thrown, and a digest of what was copied to the host by buffer.
 struct Environment {
     Environment() {
         thrown_reports();  // lives longer than this
         if (const char* seed = std::getenv("CAMBIUM_SIMT_SEED")) options().seed = std::strtoull(seed, nullptr, 10);
     }
     ~Environment() {
-        if (const char* path = std::getenv("CAMBIUM_SIMT_DIGEST")) std::ofstream(path) << digest << '\n';
+        if (const char* path = std::getenv("CAMBIUM_SIMT_DIGEST")) {
+            std::ofstream file(path);
+            for (const auto& [name, value] : digest_by_buffer) file << name << ": " << value << '\n';
+        }
         if (const char* path = std::getenv("CAMBIUM_SIMT_JSON")) std::ofstream(path) << to_json(thrown_reports());
         if (const char* path = std::getenv("CAMBIUM_SIMT_SARIF")) std::ofstream(path) << to_sarif(thrown_reports());
     }
@@ -162,7 +183,7 @@ struct Environment {
 
 }  // namespace
 
-std::string kernel_name() { return running == nullptr ? "the host" : function_name(running->kernel); }
+std::string kernel_name() { return running == nullptr ? "" : function_name(running->kernel); }
 
 void launch(const Launch& l) {
     validate(l);
@@ -184,32 +205,30 @@ void launch(const Launch& l) {
     throw_reports();
 }
 
-void* shared_memory(std::size_t bytes, void (*construct)(void*), dev::Site where) {
+void* shared_memory(const SharedLayout& layout, dev::Site where) {
     Block& block = worker->block();
-    if (!block.constructed) {
-        block.constructed = true;
-        const std::size_t given = worker->launch()->shared_bytes;
-        if (bytes > given) {
-            const SiteId site = site_of(where);
-            if (!is_repeated(Kind::shared_memory_size, site)) {
-                add_report({.kind = Kind::shared_memory_size,
-                            .first_site = site,
-                            .first = party_of(*current, "use of shared memory", site),
-                            .second = std::nullopt,
-                            .object = "",
-                            .detail = fmt::format("the kernel uses {} bytes, the launch gave {}", bytes, given),
-                            .advice = "launch with sizeof of the struct, computed in the kernel's own file"});
-            }
-            worker->abandon();
-        }
-        if (construct != nullptr) construct(block.shared);
+    const SiteId site = site_of(where);
+    if (layout.bytes > worker->launch()->shared_bytes) {
+        report_shared_size(layout, worker->launch()->shared_bytes, site);
+        worker->abandon();
     }
+    const bool is_first = block.layout_site == kNoSite;
+    if (worker->checked()) {
+        if (!is_first && layout.construct != block.layout.construct) report_second_layout(block, layout, site);
+        if (layout.bytes > block.layout.bytes) on_shared_memory_taken(*worker, block.layout.bytes, layout.bytes);
+    }
+    if (is_first) {
+        block.layout = layout;
+        block.layout_site = site;
+        if (layout.construct != nullptr) layout.construct(block.shared);
+    }
+    block.layout.bytes = std::max(block.layout.bytes, layout.bytes);
     return block.shared;
 }
 
 void set_workers(int workers) { set_thread_count(workers); }
 std::uint64_t output_digest() { return digest; }
-void reset_output_digest() { digest = 14695981039346656037ull; }
+void reset_output_digest() { digest = kNothing; }
 Statistics statistics() { return totals; }
 
 }  // namespace cambium::simt
@@ -245,12 +264,12 @@ double Event::milliseconds_since(const Event& start) const {
     return std::chrono::duration<double, std::milli>(b.time - a.time).count();
 }
 
-void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream) {
+void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(device, bytes, "copy to the device");
     as_operation(stream, nullptr, "copy_to_device", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
             simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true,
-                                                  "copy_to_device");
+                                                  simt::site_of(site));
         }
     });
     if (bytes != 0) std::memcpy(device, host, bytes);
@@ -258,40 +277,43 @@ void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& s
     simt::throw_reports();
 }
 
-void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream) {
+void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(device, bytes, "copy to the host");
     as_operation(stream, nullptr, "copy_to_host", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
             simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, false,
-                                                  "copy_to_host");
+                                                  simt::site_of(site));
         }
     });
-    simt::check_copied_out(device, bytes, "copy_to_host");
+    simt::check_copied_out(device, bytes, "copy_to_host", site);
     if (bytes != 0) std::memcpy(host, device, bytes);
-    const auto* const data = static_cast<const unsigned char*>(host);
-    for (std::size_t i = 0; i < bytes; ++i) simt::digest = (simt::digest ^ data[i]) * 1099511628211ull;  // FNV-1a
+    const auto allocation = simt::allocation_near(reinterpret_cast<std::uintptr_t>(device));
+    simt::add_to_digest(host, bytes, allocation ? allocation->name : "");
     stream.synchronize();
 }
 
-void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream) {
+void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(target, bytes, "copy on the device");
     simt::check_range(source, bytes, "copy on the device");
     as_operation(stream, nullptr, "copy_on_device", dim3(1), dim3(1), [&] {
         if (!simt::is_checked()) return;
-        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(source), bytes, false, "copy_on_device");
-        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(target), bytes, true, "copy_on_device");
+        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(source), bytes, false,
+                                              simt::site_of(site));
+        simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(target), bytes, true,
+                                              simt::site_of(site));
     });
-    simt::check_copied_out(source, bytes, "copy_on_device");
+    simt::check_copied_out(source, bytes, "copy_on_device", site);
     if (bytes != 0) std::memmove(target, source, bytes);
     simt::mark(target, bytes);
     simt::throw_reports();
 }
 
-void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream) {
+void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(device, bytes, "fill");
     as_operation(stream, nullptr, "fill_bytes", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
-            simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true, "fill_bytes");
+            simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true,
+                                                  simt::site_of(site));
         }
     });
     if (bytes != 0) std::memset(device, value, bytes);

@@ -72,13 +72,22 @@ const Allocation* find_in(const std::map<std::uintptr_t, Allocation>& allocation
     return address < next->second.address + slot_of(next->second.bytes) ? &next->second : nullptr;
 }
 
+// The living allocation that begins within half a red zone behind the address.
+const Allocation* find_after(const std::map<std::uintptr_t, Allocation>& allocations, std::uintptr_t address) {
+    const auto next = allocations.upper_bound(address);
+    return next != allocations.end() && next->first - address <= kGap / 2 ? &next->second : nullptr;
+}
+
 }  // namespace
 
 std::optional<Allocation> allocation_near(std::uintptr_t address) {
     Arena& a = arena();
     const std::lock_guard lock(a.mutex);
-    if (const Allocation* found = find_in(a.live, address)) return *found;
-    if (const Allocation* found = find_in(a.freed, address)) return *found;
+    for (const auto* allocations : {&a.live, &a.freed}) {
+        const Allocation* const found = find_in(*allocations, address);
+        if (found != nullptr && address < found->address + found->bytes + kGap / 2) return *found;
+    }
+    if (const Allocation* found = find_after(a.live, address)) return *found;
     return std::nullopt;
 }
 
@@ -118,13 +127,13 @@ std::size_t live_allocations() {
 
 namespace cambium::dev {
 
-void* allocate(std::size_t bytes, std::string_view name) {
+void* allocate(std::size_t bytes, std::string_view name, std::size_t element_bytes) {
     simt::Arena& a = simt::arena();
     std::uintptr_t address;
     {
         const std::lock_guard lock(a.mutex);
         address = simt::take_slot(a, simt::slot_of(bytes));
-        a.live[address] = {address, bytes, std::string(name), {}, 0, false};
+        a.live[address] = {address, bytes, std::string(name), {}, element_bytes, false};
     }
     simt::on_allocate(address, bytes);
     return reinterpret_cast<void*>(address);

@@ -15,12 +15,12 @@ struct Allocation {
     std::uintptr_t address = 0;
     std::size_t bytes = 0;
     std::string name;
-    std::vector<std::int64_t> shape;  // of the last launch that declared it
-    std::size_t element_bytes = 0;
+    std::vector<std::int64_t> shape;  // of the last launch that declared it; else empty
+    std::size_t element_bytes = 0;    // 0: unknown
     bool freed = false;
 };
 
-// The allocation that holds the address or whose red zone does, living or in quarantine.
+// The allocation that holds the address or, in a red zone, is closest to it; living or in quarantine.
 std::optional<Allocation> allocation_near(std::uintptr_t address);
 bool is_live_range(const void* pointer, std::size_t bytes);
 std::size_t live_allocations();

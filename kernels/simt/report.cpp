@@ -38,6 +38,8 @@ constexpr KindText kTexts[kKinds] = {
     {"stale-read-only-load", "ld.global.nc of memory that this launch has written."},
     {"undeclared-write", "A store to a buffer that the launch declared as only read."},
     {"invalid-release", "The release of what is not a live allocation."},
+    {"shared-memory-reuse", "A kernel takes its shared memory as two structs, which start at the same address."},
+    {"failed-assertion", "An assert of the kernel does not hold, or it has called __trap."},
 };
 
 std::string who(const Party& party) {
@@ -48,9 +50,10 @@ std::string who(const Party& party) {
 
 std::string party_text(const Party& party) {
     std::string text = fmt::format("  {} by {}\n", party.action, who(party));
-    if (!party.place.file.empty()) text += fmt::format("    at {}:{}", party.place.file, party.place.line);
-    if (!party.place.function.empty()) text += fmt::format(" in {}", party.place.function);
-    if (text.back() != '\n') text += '\n';
+    if (!party.place.file.empty()) {
+        const std::string in = party.place.function.empty() ? "" : " in " + party.place.function;
+        text += fmt::format("    at {}:{}{}\n", party.place.file, party.place.line, in);
+    }
     for (const std::string& place : party.place.called_from) text += fmt::format("    inlined at {}\n", place);
     return text;
 }
@@ -84,7 +87,8 @@ std::string location_sarif(const Party& p) {
 }
 
 std::string message_of(const Report& r) {
-    std::string text = fmt::format("{} in kernel {}", name_of(r.kind), r.kernel);
+    std::string text(name_of(r.kind));
+    if (!r.kernel.empty()) text += fmt::format(" in kernel {}", r.kernel);
     if (!r.object.empty()) text += fmt::format(" on {}", r.object);
     return text + ": " + r.detail;
 }

@@ -35,6 +35,12 @@ bool same_finding(const Report& a, const Report& b) {
            (same_place(a.first, *b.second) && same_place(*a.second, b.first));
 }
 
+// Threads that do not meet as they should: races and undefined values are often only what follows from it.
+bool is_meeting(Kind kind) {
+    return kind == Kind::divergent_barrier || kind == Kind::exit_before_barrier || kind == Kind::wrong_mask ||
+           kind == Kind::divergent_instruction;
+}
+
 }  // namespace
 
 bool is_repeated(Kind kind, SiteId first, SiteId second) {
@@ -84,6 +90,7 @@ void throw_reports() {
     {
         const std::lock_guard lock(l.mutex);
         if (l.collecting || l.reports.empty()) return;
+        std::stable_partition(l.reports.begin(), l.reports.end(), [](const Report& r) { return is_meeting(r.kind); });
         for (const Report& report : l.reports) text += to_text(report) + "\n";
         std::move(l.reports.begin(), l.reports.end(), std::back_inserter(l.thrown));
         l.reports.clear();

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/gpu.h"
@@ -41,6 +42,7 @@ struct Fiber {
     const char* operation = "";  // what it waits in
     SiteId site = kNoSite;
     std::uint32_t polls = 0;
+    bool misaligned = false;  // it has made an access that the alignment check has reported
     std::uintptr_t stack_low = 0, stack_high = 0;
     AsyncState async;
 };
@@ -59,16 +61,28 @@ struct Barrier {
 struct Collective {
     std::uint32_t mask = 0, arrived = 0;
     const char* operation = "";
+    bool aligned = false;  // the whole warp by definition, rather than lanes that a mask names
     SiteId site = kNoSite;
     std::array<void*, kWarp> argument{};
+};
+
+// A dev::Shared of the running block, for reports.
+struct SharedArray {
+    std::uintptr_t address;
+    std::size_t bytes, bytes_with_red_zone;
+    unsigned element_bytes;
+    std::span<const int> extents;
 };
 
 struct Block {
     uint3 index{};
     unsigned threads = 0, live = 0, first_warp = 0, warps = 0;
     unsigned char* shared = nullptr;
-    bool constructed = false, told_exit = false, told_divergence = false;
-    std::size_t red_zone_bytes = 0;
+    bool told_exit = false, told_divergence = false;
+    SharedLayout layout{};         // as the kernel took shared memory first; bytes: the most that it took
+    SiteId layout_site = kNoSite;  // where
+    std::vector<SharedArray> arrays;
+    std::array<std::uint32_t, kMaxThreads / kWarp> exited{};  // lanes by warp
     std::array<Barrier, kBarriers> barriers;
 };
 

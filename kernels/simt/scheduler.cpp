@@ -191,6 +191,7 @@ void Worker::prepare(std::uint64_t linear_block) {
         fiber.warp = t / kWarp;
         fiber.state = State::ready;
         fiber.site = kNoSite;
+        fiber.misaligned = false;
         ready_[fiber.warp] |= 1u << fiber.lane;
     }
 }

@@ -136,6 +136,21 @@ bool Detector::touch_write(Cell& cell, const Actor& actor, bool shared, Conflict
     return bad;
 }
 
+// A chain of atomic updates: whoever comes after the last in the chain comes after them all, without a fence (PTX,
+// Memory Consistency Model, "Causality order", rule 2), so the last stands for the earlier. That is what allows the
+// last block to arrive to set the counter back by a plain store. The manual asks for no fence at all; here only a chain
+// whose threads announce something counts, else a plain read that merely happened to run last would go unreported.
+void Detector::forget_observed(Cell& cell, const Actor& actor) {
+    constexpr std::uint32_t kWanted = kUpdate | kAnnounces;
+    const auto observed = [](const Entry& entry) { return (entry.site & (kWanted | kBlockScope)) == kWanted; };
+    if ((actor.site & (kUpdate | kBlockScope)) != kUpdate || !active_options.parts.fences) return;
+    if (observed(cell.atomic)) cell.atomic = {};
+    if (cell.atomic_set == 0) return;
+    EntrySet& set = sets_[cell.atomic_set];
+    std::erase_if(set.recent, observed);
+    std::erase_if(set.old, observed);
+}
+
 bool Detector::touch_atomic(Cell& cell, const Actor& actor, bool writes, bool shared, Conflict& conflict) {
     bool bad = true;
     const Entry* other = nullptr;
@@ -154,6 +169,7 @@ bool Detector::touch_atomic(Cell& cell, const Actor& actor, bool writes, bool sh
     } else {
         bad = false;
     }
+    forget_observed(cell, actor);
     const Entry mine{actor.agent, actor.epoch, actor.site | (writes ? 0u : kLoadOnly)};
     if (!active_options.parts.atomics_apart) {
         drop_sets(cell);
@@ -318,9 +334,9 @@ bool Detector::check(std::uintptr_t address, unsigned bytes, Access access, Site
     return true;
 }
 
-void Detector::check_copy(std::uintptr_t address, std::size_t bytes, bool write, const char* name) {
+void Detector::check_copy(std::uintptr_t address, std::size_t bytes, bool write, SiteId site) {
     if (!active_options.parts.races || !in_operation_) return;
-    const Actor actor{copier_, copier_.id, copier_.epoch, site_of(name, 0)};
+    const Actor actor{copier_, copier_.id, copier_.epoch, site};
     constexpr unsigned kChunk = 1 << 20;
     for (std::size_t done = 0; done < bytes; done += kChunk) {
         const unsigned part = static_cast<unsigned>(std::min<std::size_t>(kChunk, bytes - done));

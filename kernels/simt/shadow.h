@@ -17,8 +17,10 @@ struct Entry {
     Epoch epoch = 0;  // 0: none
     std::uint32_t site = 0;
 };
-inline constexpr std::uint32_t kLoadOnly = 1u << 31, kBlockScope = 1u << 30;  // flags of an atomic's site
-inline constexpr std::uint32_t kSiteMask = kBlockScope - 1;
+// Flags of an atomic's site. kUpdate: it reads and writes at once, so it has seen all updates before it. kAnnounces:
+// its thread has fenced at a scope that fits, so that this atomic tells others to go on.
+inline constexpr std::uint32_t kLoadOnly = 1u << 31, kBlockScope = 1u << 30, kUpdate = 1u << 29, kAnnounces = 1u << 28;
+inline constexpr std::uint32_t kSiteMask = kAnnounces - 1;
 
 struct alignas(64) Cell {
     Entry write;     // last plain write

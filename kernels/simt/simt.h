@@ -40,8 +40,10 @@ enum class Kind : std::uint8_t {
     stale_read_only_load,
     undeclared_write,
     invalid_release,
+    shared_memory_reuse,
+    failed_assertion,
 };
-inline constexpr int kKinds = 27;
+inline constexpr int kKinds = 29;
 
 std::string_view name_of(Kind kind);         // "race-in-block", as in the reports
 std::string_view description_of(Kind kind);  // one sentence, for SARIF's rules

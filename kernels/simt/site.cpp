@@ -4,6 +4,7 @@
 
 #include <backtrace.h>
 #include <cxxabi.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 #include <map>
@@ -79,7 +80,8 @@ std::string without_signature(std::string name) {
     for (std::size_t i = 0; i < name.size(); ++i) {
         if (name[i] == '<') ++depth;
         if (name[i] == '>') --depth;
-        if (name[i] == '(' && depth == 0 && i > 0 && name.compare(i, 11, "(anonymous ") != 0) {
+        const bool is_call = i >= 8 && name.compare(i - 8, 10, "operator()") == 0;
+        if (name[i] == '(' && depth == 0 && i > 0 && !is_call && name.compare(i, 11, "(anonymous ") != 0) {
             name.resize(i);
             break;
         }
@@ -112,6 +114,16 @@ std::vector<Frame> frames_of(std::uintptr_t address) {
         },
         [](void*, const char*, int) {}, &frames);
     return frames;
+}
+
+std::string symbol_at(std::uintptr_t address, std::string otherwise) {
+    backtrace_syminfo(
+        symbols(), address,
+        [](void* data, std::uintptr_t, const char* symbol, std::uintptr_t, std::uintptr_t) {
+            if (symbol != nullptr) *static_cast<std::string*>(data) = without_signature(demangle(symbol));
+        },
+        [](void*, const char*, int) {}, &otherwise);
+    return otherwise;
 }
 
 bool is_device_layer(const std::string& file) {
@@ -153,14 +165,9 @@ Place place_of(SiteId site) {
 std::string function_name(const void* address) {
     const std::vector<Frame> frames = frames_of(reinterpret_cast<std::uintptr_t>(address));
     if (!frames.empty() && !frames.back().function.empty()) return frames.back().function;
-    std::string name = "kernel";
-    backtrace_syminfo(
-        symbols(), reinterpret_cast<std::uintptr_t>(address),
-        [](void* data, std::uintptr_t, const char* symbol, std::uintptr_t, std::uintptr_t) {
-            if (symbol != nullptr) *static_cast<std::string*>(data) = without_signature(demangle(symbol));
-        },
-        [](void*, const char*, int) {}, &name);
-    return name;
+    return symbol_at(reinterpret_cast<std::uintptr_t>(address), "kernel");
 }
+
+std::string variable_name(std::uintptr_t address) { return symbol_at(address, fmt::format("address {:#x}", address)); }
 
 }  // namespace cambium::simt

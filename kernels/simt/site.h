@@ -20,5 +20,6 @@ Place place_of(SiteId site);
 
 // The name of the function at an address, without template arguments' namespaces; the kernel's name in reports.
 std::string function_name(const void* address);
+std::string variable_name(std::uintptr_t address);  // or the address in hexadecimal
 
 }  // namespace cambium::simt

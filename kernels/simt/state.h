@@ -48,7 +48,7 @@ class Detector {
     Epoch end_operation();
     void check_initialised(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
     void check_declared(std::uintptr_t address, unsigned bytes, Access access, SiteId site);
-    void check_copy(std::uintptr_t address, std::size_t bytes, bool write, const char* name);
+    void check_copy(std::uintptr_t address, std::size_t bytes, bool write, SiteId site);
 
     bool ordered(const Entry& entry, const ThreadClock& thread) const;
     const Operation* operation_of(Epoch epoch) const;
@@ -99,6 +99,7 @@ class Detector {
     bool conflicts(const Entry& entry, const Actor& actor, bool shared) const;
     const Entry* conflicting(std::uint32_t set, const Actor& actor, bool shared, bool writers_only);
     void add_to_set(std::uint32_t index, const Entry& entry);
+    void forget_observed(Cell& cell, const Actor& actor);
     void drop_sets(Cell& cell);
     bool is_same_again(const Cell& cell, const Actor& actor, Access access) const;
     bool touch(Cell& cell, const Actor& actor, Access access, bool shared, Conflict& conflict);

@@ -124,12 +124,13 @@ bool meet(unsigned mask, const char* operation, bool aligned, void* argument, vo
     Worker& w = *worker;
     Fiber& fiber = *current;
     mask &= existing_lanes(w, fiber.warp);
-    if (w.checked()) mask = check_mask(w, mask, operation, site);
+    mask = w.checked() ? check_mask(w, mask, operation, site) : mask & ~w.block().exited[fiber.warp];
     if ((mask >> fiber.lane & 1u) == 0) return false;
     Collective& slot = find_collective(w, fiber.warp, mask);
     if (slot.arrived == 0) {
         slot.mask = mask;
         slot.operation = operation;
+        slot.aligned = aligned;
         slot.site = site;
     } else if (w.checked()) {
         check_same_instruction(w, slot, operation, aligned, site);
@@ -149,6 +150,7 @@ bool meet(unsigned mask, const char* operation, bool aligned, void* argument, vo
 
 void thread_exited(Worker& w, Fiber& fiber) {
     Block& block = w.block();
+    block.exited[fiber.warp] |= 1u << fiber.lane;
     Barrier& barrier = block.barriers[0];
     if (barrier.whole && barrier.arrived != 0) {
         if (w.checked()) report_exit_before_barrier(w, fiber, barrier);
@@ -241,6 +243,79 @@ std::uint64_t shuffle(Shuffle kind, unsigned mask, std::uint64_t bits, unsigned 
     meet(mask, "shuffle", false, &a, complete_shuffle, site);
     return a.result;
 }
+
+unsigned match(unsigned mask, std::uint64_t bits, dev::Site where) {
+    struct Argument {
+        std::uint64_t bits;
+        unsigned lanes;
+    } a{bits, 0};
+    meet(
+        mask, "match", false, &a,
+        [](void** arguments, unsigned lanes) {
+            const auto at = [&](unsigned lane) { return static_cast<Argument*>(arguments[lane]); };
+            for (std::uint32_t i = lanes; i != 0; i &= i - 1) {
+                Argument& mine = *at(static_cast<unsigned>(std::countr_zero(i)));
+                for (std::uint32_t j = lanes; j != 0; j &= j - 1) {
+                    const auto other = static_cast<unsigned>(std::countr_zero(j));
+                    if (at(other)->bits == mine.bits) mine.lanes |= 1u << other;
+                }
+            }
+        },
+        site_of(where));
+    return a.lanes;
+}
+
+namespace {
+
+std::uint32_t combine(WarpReduction kind, bool is_signed, std::uint32_t a, std::uint32_t b) {
+    const bool less = is_signed ? static_cast<std::int32_t>(a) < static_cast<std::int32_t>(b) : a < b;
+    switch (kind) {
+        case WarpReduction::add:
+            return a + b;
+        case WarpReduction::minimum:
+            return less ? a : b;
+        case WarpReduction::maximum:
+            return less ? b : a;
+        case WarpReduction::and_:
+            return a & b;
+        case WarpReduction::or_:
+            return a | b;
+        case WarpReduction::xor_:
+            return a ^ b;
+    }
+    return a;
+}
+
+}  // namespace
+
+std::uint32_t warp_reduce(WarpReduction kind, bool is_signed, unsigned mask, std::uint32_t bits, dev::Site where) {
+    struct Argument {
+        WarpReduction kind;
+        bool is_signed;
+        std::uint32_t bits;
+    } a{kind, is_signed, bits};
+    const SiteId site = site_of(where);
+    if (worker->checked()) check_register(bits, 4, "redux", site);
+    meet(
+        mask, "redux", false, &a,
+        [](void** arguments, unsigned lanes) {
+            const auto at = [&](unsigned lane) { return static_cast<Argument*>(arguments[lane]); };
+            const auto first = static_cast<unsigned>(std::countr_zero(lanes));
+            std::uint32_t result = at(first)->bits;
+            for (std::uint32_t rest = lanes & (lanes - 1); rest != 0; rest &= rest - 1) {
+                const Argument& other = *at(static_cast<unsigned>(std::countr_zero(rest)));
+                result = combine(other.kind, other.is_signed, result, other.bits);
+            }
+            for (std::uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
+                at(static_cast<unsigned>(std::countr_zero(rest)))->bits = result;
+            }
+        },
+        site);
+    return a.bits;
+}
+
+unsigned active_lanes() { return 1u << current->lane; }
+void sleep(dev::Site where) { worker->poll("a polling loop", site_of(where)); }
 
 unsigned vote(Vote kind, unsigned mask, bool predicate, dev::Site where) {
     struct Argument {

@@ -37,6 +37,11 @@ void on_crash(int number, siginfo_t* info, void* context) {
         return;
     }
     const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+    // A vector instruction faults, without an address, on what the kernel's alignment check has just reported.
+    if (info->si_code == SI_KERNEL && current->misaligned) {
+        unblock(number);
+        worker->abandon();
+    }
     const SiteId site = site_of(program_counter(context) + 1);
     const bool overflow = address - (current->stack_low - kGuardBytes) < kGuardBytes;
     add_report({.kind = overflow ? Kind::local_memory_exhausted : Kind::host_memory,

@@ -87,6 +87,11 @@ __global__ void multiply(const bf16* a, const bf16* b, float* c, int n, int k) {
     }
 }
 
+__global__ void odd_lanes_sync(int* result) {
+    if (threadIdx.x % 2 != 0) __syncwarp();
+    result[threadIdx.x] = static_cast<int>(threadIdx.x);
+}
+
 __global__ void count_lanes(int limit, int* result) {
     const unsigned ballot = __ballot_sync(0xffffffffu, static_cast<int>(threadIdx.x) < limit);
     if (threadIdx.x == 0) *result = __popc(ballot);
@@ -138,6 +143,15 @@ std::vector<float> tensor_core_product(const std::vector<float>& a, const std::v
     std::vector<float> c(static_cast<std::size_t>(m) * n);
     device_c.download(c, stream);
     return c;
+}
+
+std::vector<int> sync_by_odd_lanes() {
+    dev::Stream stream;
+    dev::Buffer<int> result(64, "result");
+    dev::launch(odd_lanes_sync, dim3(1), dim3(64), 0, stream, result.data());
+    std::vector<int> values(64);
+    result.download(values, stream);
+    return values;
 }
 
 int lanes_below(int limit) {

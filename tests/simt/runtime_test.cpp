@@ -72,6 +72,18 @@ TEST_CASE("a ballot counts the lanes whose predicate holds") {
     CHECK(test::lanes_below(99) == 32);
 }
 
+TEST_CASE("lanes that have left the kernel are not waited for, which sm_70 and later allow") {
+    std::vector<int> expected(64);
+    std::iota(expected.begin(), expected.end(), 0);
+    simt::options().exit_counts = false;
+    for (const std::uint64_t seed : kSeeds) {
+        simt::options().seed = seed;
+        CHECK(test::sync_by_odd_lanes() == expected);
+    }
+    simt::options().seed = 0;
+    simt::options().exit_counts = true;
+}
+
 TEST_CASE("a launch that no GPU could make is refused with a sentence") {
     CHECK_NOTHROW(test::launch_with(1, 1024));
     CHECK_THROWS_WITH_AS(test::launch_with(1, 1025), doctest::Contains("1025 x 1 x 1 threads; a block has 1 to 1024"),

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <tuple>
 
 #include "engine/base/error.h"
 #include "engine/base/numeric.h"
@@ -96,7 +97,67 @@ void add_warp_operations(std::vector<Observation>& list) {
     }
 }
 
+void add_matches_and_reductions(std::vector<Observation>& list) {
+    // Parallel Synchronization: match.sync.any, .all.
+    for (const std::uint32_t groups : {1u, 2u, 5u, 32u}) {
+        list.push_back({"match.sync of " + std::to_string(groups) + " values", [=] { return matches(groups); },
+                        by_lane(96, [=](std::uint32_t i) {
+                            std::uint32_t same = 0;
+                            for (std::uint32_t lane = i / 3 % groups; lane < 32; lane += groups) same |= 1u << lane;
+                            return i % 3 == 0 ? same : groups > 1 ? 0u : i % 3 == 1 ? 0xffffffffu : 1u;
+                        })});
+    }
+    // Parallel Synchronization: redux.sync. The values are -20 to 43, or the same as unsigned.
+    std::int32_t sum = 0, least = 100, most = -100;
+    std::uint32_t all = 0xffffffffu, any = 0, odd = 0, lowest = 0xffffffffu, highest = 0;
+    for (std::int32_t i = 0; i < 32; ++i) {
+        const std::int32_t value = (i * 37 + 11) % 64 - 20;
+        const auto bits = static_cast<std::uint32_t>(value);
+        sum += value;
+        least = std::min(least, value);
+        most = std::max(most, value);
+        lowest = std::min(lowest, bits);
+        highest = std::max(highest, bits);
+        all &= bits;
+        any |= bits;
+        odd ^= bits;
+    }
+    const auto u = [](std::int32_t value) { return static_cast<std::uint32_t>(value); };
+    for (const auto& [name, kind, result] : {std::tuple{"add.s32", WarpSum::add_int, u(sum)},
+                                             {"min.s32", WarpSum::min_int, u(least)},
+                                             {"max.s32", WarpSum::max_int, u(most)},
+                                             {"add.u32", WarpSum::add, u(sum)},
+                                             {"min.u32", WarpSum::min, lowest},
+                                             {"max.u32", WarpSum::max, highest},
+                                             {"and.b32", WarpSum::and_, all},
+                                             {"or.b32", WarpSum::or_, any},
+                                             {"xor.b32", WarpSum::xor_, odd}}) {
+        list.push_back(
+            {std::string("redux.sync.") + name, [kind = kind] { return warp_reduction(kind); }, Words(32, result)});
+    }
+}
+
+void add_bits(std::vector<Observation>& list) {
+    // Integer Arithmetic: brev, popc, clz, bfind, mul.hi; Logic and Shift: shf.wrap; Data Movement: prmt; and of floats
+    // add.sat, fma.rn: (1 + 2^-12)^2 - 1 keeps its last bit only where nothing is rounded between.
+    list.push_back({"bits of 80000012, 00ff00f0",
+                    [] { return bit_operations(0x80000012u, 0x00ff00f0u); },
+                    {0x48000001u, 3, 0, 2, 15, 8, 2, 0x007f8078u, 0xff807f88u, 0xf00f0800u, 0x0f080000u, 0xff008000u, 0,
+                     0x3a000400u}});
+    list.push_back(
+        {"bits of 40200000, 00000000",
+         [] { return bit_operations(0x40200000u, 0); },
+         {0x00000402u, 2, 1, 22, 2, 33, 22, 0, 0, 0x00000402u, 0x00040200u, 0x00004000u, 0x3f800000u, 0x3a000400u}});
+}
+
 void add_atomics(std::vector<Observation>& list) {
+    // Parallel Synchronization: atom.inc and .dec: (old >= limit) ? 0 : old + 1; (old == 0 || old > limit) ? limit :
+    // old - 1.
+    for (const auto& [start, up, down] : {std::tuple{0u, 1u, 9u}, {4u, 5u, 3u}, {9u, 0u, 8u}, {12u, 0u, 9u}}) {
+        list.push_back({"atom.inc, atom.dec of " + std::to_string(start) + " to 9",
+                        [start = start] { return wrapping_atomics(start, 9); },
+                        {start, up, start, down}});
+    }
     // Parallel Synchronization: atom. Returns the value before; integers wrap; .min and .max know the sign; .f32 add
     // rounds to nearest even.
     struct Unsigned {
@@ -143,10 +204,10 @@ void add_copies(std::vector<Observation>& list) {
                             })});
         }
     }
-    list.push_back(
-        {"ld and st of 4, 8 and 16 bytes, ld.global.nc",
-         vector_accesses,
-         {0x44444443u, 0x33333332u, 0x22222221u, 0x11111110u, 0x66666665u, 0x55555554u, 0x44441110u, 0x66666665u}});
+    list.push_back({"ld and st of 4, 8 and 16 bytes, ld.global.nc",
+                    vector_accesses,
+                    {0x44444443u, 0x33333332u, 0x22222221u, 0x11111110u, 0x66666665u, 0x55555554u, 0x44441110u,
+                     0x66666665u ^ 0x55555554u}});
 }
 
 void add_matrices(std::vector<Observation>& list) {
@@ -227,6 +288,8 @@ int main() {
     add_indices(list);
     add_barriers(list);
     add_warp_operations(list);
+    add_matches_and_reductions(list);
+    add_bits(list);
     add_atomics(list);
     add_copies(list);
     add_matrices(list);

@@ -69,6 +69,51 @@ __global__ void votes_kernel(std::uint32_t* out, std::uint32_t predicates) {
     out[threadIdx.x * 3 + 2] = all != 0;
 }
 
+__global__ void matches_kernel(std::uint32_t* out, std::uint32_t groups) {
+    const unsigned value = threadIdx.x % groups;
+    int equal = -1;
+    out[threadIdx.x * 3] = __match_any_sync(0xffffffffu, value);
+    out[threadIdx.x * 3 + 1] = __match_all_sync(0xffffffffu, static_cast<unsigned long long>(value) << 32, &equal);
+    out[threadIdx.x * 3 + 2] = equal != 0;
+}
+__global__ void warp_reduction_kernel(std::uint32_t* out, WarpSum kind) {
+    const int value = static_cast<int>((threadIdx.x * 37 + 11) % 64) - 20;
+    const unsigned bits = static_cast<unsigned>(value);
+    unsigned result = 0;
+    if (kind == WarpSum::add_int) result = static_cast<unsigned>(__reduce_add_sync(0xffffffffu, value));
+    if (kind == WarpSum::min_int) result = static_cast<unsigned>(__reduce_min_sync(0xffffffffu, value));
+    if (kind == WarpSum::max_int) result = static_cast<unsigned>(__reduce_max_sync(0xffffffffu, value));
+    if (kind == WarpSum::add) result = __reduce_add_sync(0xffffffffu, bits);
+    if (kind == WarpSum::min) result = __reduce_min_sync(0xffffffffu, bits);
+    if (kind == WarpSum::max) result = __reduce_max_sync(0xffffffffu, bits);
+    if (kind == WarpSum::and_) result = __reduce_and_sync(0xffffffffu, bits);
+    if (kind == WarpSum::or_) result = __reduce_or_sync(0xffffffffu, bits);
+    if (kind == WarpSum::xor_) result = __reduce_xor_sync(0xffffffffu, bits);
+    out[threadIdx.x] = result;
+}
+__global__ void bit_operations_kernel(std::uint32_t* out, unsigned x, unsigned y) {
+    const unsigned long long wide = static_cast<unsigned long long>(y) << 32 | x;
+    out[0] = __brev(x);
+    out[1] = static_cast<unsigned>(__popc(x));
+    out[2] = static_cast<unsigned>(__clz(static_cast<int>(x)));
+    out[3] = static_cast<unsigned>(__ffs(static_cast<int>(x)));
+    out[4] = static_cast<unsigned>(__popcll(wide));
+    out[5] = static_cast<unsigned>(__clzll(static_cast<long long>(wide)));
+    out[6] = static_cast<unsigned>(__ffsll(static_cast<long long>(wide)));
+    out[7] = __umulhi(x, y);
+    out[8] = static_cast<unsigned>(__mulhi(static_cast<int>(x), static_cast<int>(y)));
+    out[9] = __funnelshift_l(x, y, 12);
+    out[10] = __funnelshift_r(x, y, 12);
+    out[11] = __byte_perm(x, y, 0x6a35);
+    out[12] = __float_as_uint(__saturatef(__uint_as_float(x)));
+    out[13] = __float_as_uint(__fmaf_rn(1.0f + 0x1p-12f, 1.0f + 0x1p-12f, -1.0f));
+}
+__global__ void wrapping_atomics_kernel(std::uint32_t* out, unsigned start, unsigned limit) {
+    out[1] = out[3] = start;
+    out[0] = atomicInc(reinterpret_cast<unsigned*>(out + 1), limit);
+    out[2] = atomicDec(reinterpret_cast<unsigned*>(out + 3), limit);
+}
+
 template <class T>
 __device__ T apply(AtomicKind kind, T* cell, T operand) {
     switch (kind) {
@@ -243,7 +288,7 @@ __global__ void vector_accesses_kernel(std::uint32_t* out, const std::uint32_t* 
     dev::store_vector(out + 4, uint2{b.y, b.x});
     const auto halves = dev::load_nc(reinterpret_cast<const dev::Vector<std::uint16_t, 8>*>(in));
     out[6] = halves[0] | static_cast<std::uint32_t>(halves[7]) << 16;
-    out[7] = dev::load_nc(in + 5);
+    out[7] = dev::load_nc(in + 5) ^ __ldg(in + 4);
 }
 
 }  // namespace
@@ -256,6 +301,12 @@ Words named_barrier_hand_over() { return run(named_barrier_kernel, dim3(64), 32,
 Words shuffle(int kind, int argument, int width) { return run(shuffle_kernel, dim3(32), 32, 0, kind, argument, width); }
 Words shuffle_wide() { return run(shuffle_wide_kernel, dim3(32), 64, 0); }
 Words votes(std::uint32_t predicates) { return run(votes_kernel, dim3(32), 96, 0, predicates); }
+Words matches(std::uint32_t groups) { return run(matches_kernel, dim3(32), 96, 0, groups); }
+Words warp_reduction(WarpSum kind) { return run(warp_reduction_kernel, dim3(32), 32, 0, kind); }
+Words bit_operations(std::uint32_t x, std::uint32_t y) { return run(bit_operations_kernel, dim3(1), 14, 0, x, y); }
+Words wrapping_atomics(std::uint32_t start, std::uint32_t limit) {
+    return run(wrapping_atomics_kernel, dim3(1), 4, 0, start, limit);
+}
 Words atomic_unsigned(AtomicKind kind, std::uint32_t start, std::uint32_t operand) {
     return run(atomic_unsigned_kernel, dim3(1), 2, 0, kind, start, operand);
 }

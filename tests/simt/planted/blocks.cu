@@ -42,6 +42,79 @@ void run_last_arriver(bool bug) {
     out.download(values, stream);
 }
 
+// As the CUDA C++ Programming Guide has it: partial sums are volatile, hence no fence by the reader, and the last block
+// sets the counter back by a plain store. Without volatile the reader lacks a fence.
+template <class Partial>
+__global__ void last_block_of_the_guide(int* out, Partial* partial, unsigned* arrived) {
+    auto& s = dev::shared<Arrays>();
+    if (threadIdx.x == 0) {
+        partial[blockIdx.x] = static_cast<int>(blockIdx.x);  // bug: last_block_of_the_guide
+        __threadfence();
+        s.flags[0] = atomicInc(arrived, gridDim.x) == gridDim.x - 1 ? 1u : 0u;
+    }
+    __syncthreads();
+    if (s.flags[0] != 0 && threadIdx.x == 0) {
+        int sum = 0;
+        for (unsigned b = 0; b < gridDim.x; ++b) sum += partial[b];  // bug: last_block_of_the_guide
+        out[0] = sum;
+        *arrived = 0;
+    }
+}
+void run_last_block_of_the_guide(bool bug) {
+    dev::Stream stream;
+    dev::Buffer<int> out(1, "output"), partial(5, "partial");
+    dev::Buffer<unsigned> arrived(1, "arrived");
+    arrived.fill(0, stream);
+    for (int launch = 0; launch < 2; ++launch) {
+        if (bug) {
+            dev::launch(last_block_of_the_guide<int>, dim3(5), dim3(64), sizeof(Arrays), stream, out.data(),
+                        partial.data(), arrived.data());
+        } else {
+            dev::launch(last_block_of_the_guide<volatile int>, dim3(5), dim3(64), sizeof(Arrays), stream, out.data(),
+                        partial.data(), arrived.data());
+        }
+    }
+    int value = 0;
+    out.download({&value, 1}, stream);
+}
+
+// The fence stands in every reader, but behind the barrier: it must follow the atomic in the thread that did it.
+template <bool bug>
+__global__ void fence_in_the_wrong_thread(int* out, int* partial, unsigned* arrived) {
+    auto& s = dev::shared<Arrays>();
+    if (threadIdx.x == 0) {
+        partial[blockIdx.x] = static_cast<int>(blockIdx.x);  // bug: fence_in_the_wrong_thread
+        __threadfence();
+        s.flags[0] = atomicAdd(arrived, 1u) == gridDim.x - 1 ? 1u : 0u;
+        if (!bug) __threadfence();
+    }
+    __syncthreads();
+    if (s.flags[0] == 0) return;
+    if (bug) __threadfence();
+    out[threadIdx.x] = partial[threadIdx.x % gridDim.x];  // bug: fence_in_the_wrong_thread
+    if (threadIdx.x == 0) *arrived = 0;
+}
+void run_fence_in_the_wrong_thread(bool bug) {
+    dev::Stream stream;
+    dev::Buffer<int> out(64, "output"), partial(5, "partial");
+    dev::Buffer<unsigned> arrived(1, "arrived");
+    arrived.fill(0, stream);
+    dev::launch(bug ? fence_in_the_wrong_thread<true> : fence_in_the_wrong_thread<false>, dim3(5), dim3(64),
+                sizeof(Arrays), stream, out.data(), partial.data(), arrived.data());
+    std::vector<int> values(64);
+    out.download(values, stream);
+}
+
+// The block of the highest number is not the last to arrive.
+template <bool bug>
+__global__ void counter_set_back_by_highest_block(int* out, const int*) {
+    if (threadIdx.x != 0) return;
+    if (!bug) __threadfence();
+    const int before = atomicAdd(&out[0], 1);  // bug: counter_set_back_by_highest_block
+    const unsigned last = bug ? blockIdx.x : static_cast<unsigned>(before);
+    if (last == gridDim.x - 1) out[0] = 0;  // bug: counter_set_back_by_highest_block
+}
+
 template <bool bug>
 __global__ void plain_histogram(int* out, const int* in) {
     const int bin = in[blockIdx.x * blockDim.x + threadIdx.x] / 8;
@@ -231,6 +304,9 @@ constexpr Case kBlockCases[] = {
     {"lock_without_fences", kBetween, run_lock},
     {"stencil_in_place", kBetween, CAMBIUM_SIMPLE(stencil_in_place, 3, 1)},
     {"grid_maximum", kBetween, CAMBIUM_SIMPLE(grid_maximum, 3, 1)},
+    {"last_block_of_the_guide", kBetween, run_last_block_of_the_guide},
+    {"fence_in_the_wrong_thread", kBetween, run_fence_in_the_wrong_thread},
+    {"counter_set_back_by_highest_block", kBetween, CAMBIUM_SIMPLE(counter_set_back_by_highest_block, 3, 32)},
 };
 constexpr Case kStreamCases[] = {
     {.name = "no_event", .kind = simt::Kind::race_between_streams, .run = no_event, .mark = "streams"},

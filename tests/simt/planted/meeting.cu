@@ -1,4 +1,7 @@
-// Threads that do not meet as they should: barriers, masks, warp instructions, waits without end.
+// Threads that do not meet as they should: barriers, masks, warp instructions, waits without end, ends by assertion.
+#undef NDEBUG
+#include <cassert>
+
 #include "tests/simt/planted/planted.h"
 
 namespace cambium::planted {
@@ -75,6 +78,17 @@ __global__ void masks_disagree(int* out, const int* in) {
     const unsigned mask = bug && t < 8 ? 0x000000ffu : 0xffffffffu;
     out[t] = __shfl_xor_sync(mask, in[t], 1);  // bug: masks_disagree
 }
+// Half of the warp meets on its own while the other half waits for it, which is no fault; a lane that names more is
+// one.
+template <bool bug>
+__global__ void half_meets_before_all(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    int value = in[t];
+    const unsigned mask = bug && t == 3 ? 0x0001ffffu : 0x0000ffffu;
+    if (t < 16) value = __shfl_xor_sync(mask, value, 8);  // bug: half_meets_before_all
+    __syncwarp();                                         // bug: half_meets_before_all
+    out[t] = value;
+}
 template <bool bug>
 __global__ void shuffle_from_outsider(int* out, const int* in) {
     const unsigned t = threadIdx.x;
@@ -92,6 +106,68 @@ __global__ void vote_by_the_rest(int* out, const int* in) {
     const unsigned t = threadIdx.x;
     const unsigned mask = bug ? 0x00ffffffu : 0x0000ffffu;
     if (t < 16) out[t] = static_cast<int>(__ballot_sync(mask, in[t] > 3));  // bug: vote_by_the_rest
+}
+
+template <bool bug>
+__global__ void first_lanes_reduce(int* out, const int* in) {  // the second step of a block's sum
+    const unsigned t = threadIdx.x;
+    int value = in[t];
+    if (t < 8) {
+        const unsigned mask = bug ? 0xffffffffu : 0x000000ffu;
+        for (int d = 4; d > 0; d /= 2) value += __shfl_down_sync(mask, value, d, 8);  // bug: first_lanes_reduce
+    }
+    __syncthreads();  // bug: first_lanes_reduce
+    out[t] = value;
+}
+template <bool bug>
+__global__ void shuffle_in_scan_condition(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    int value = in[t];
+    for (unsigned d = 1; d < 32; d *= 2) {
+        if (bug) {
+            if (t % 32 >= d) value += __shfl_up_sync(0xffffffffu, value, d);  // bug: shuffle_in_scan_condition
+        } else {
+            const int below = __shfl_up_sync(0xffffffffu, value, d);
+            if (t % 32 >= d) value += below;
+        }
+    }
+    __syncthreads();  // bug: shuffle_in_scan_condition
+    out[t] = value;
+}
+template <bool bug>
+__global__ void sync_of_half_a_warp(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    if (!bug || t % 2 == 0) __syncwarp();            // bug: sync_of_half_a_warp
+    out[t] = __reduce_max_sync(0xffffffffu, in[t]);  // bug: sync_of_half_a_warp
+}
+// What __activemask returns promises nothing about lanes that will come; a ballot does.
+template <bool bug>
+__global__ void active_lanes_are_not_all(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    const unsigned mask = bug ? __activemask() : __ballot_sync(0xffffffffu, 1);
+    out[t] = __shfl_sync(mask, in[t], 0);  // bug: active_lanes_are_not_all
+}
+template <bool bug>
+__global__ void matching_lanes(int* out, const int* in) {  // one atomic for all lanes of a bin
+    const unsigned t = threadIdx.x, bin = static_cast<unsigned>(in[t]) % 3;
+    if (t < 20) {
+        const unsigned same = __match_any_sync(bug ? 0xffffffffu : 0x000fffffu, bin);  // bug: matching_lanes
+        if (static_cast<int>(t) == __ffs(static_cast<int>(same)) - 1) atomicAdd(&out[bin], __popc(same));
+    }
+    __syncwarp();  // bug: matching_lanes
+}
+
+template <bool bug>
+__global__ void assertion(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    assert(in[t] < (bug ? 40 : 64));  // bug: assertion
+    out[t] = in[t];
+}
+template <bool bug>
+__global__ void trap(int* out, const int* in) {
+    const unsigned t = threadIdx.x;
+    if (in[t] >= (bug ? 40 : 64)) __trap();  // bug: trap
+    out[t] = in[t];
 }
 
 template <bool bug>
@@ -192,7 +268,7 @@ void run_lock_taken_twice(bool bug) {
 template <bool bug>
 __global__ void loop_without_end(int* out, const int* in) {
     int steps = in[1];
-    while (steps != 0) {  // bug: loop_without_end
+    while (steps != 0) {                      // bug: loop_without_end
         steps = bug ? steps + 2 : steps - 1;  // bug: loop_without_end
     }
     out[threadIdx.x] = steps;
@@ -214,9 +290,17 @@ constexpr Case kCases[] = {
     {"exit_before_shuffle", Kind::wrong_mask, CAMBIUM_SIMPLE(exit_before_shuffle, 1, 32)},
     {"mask_without_oneself", Kind::wrong_mask, CAMBIUM_SIMPLE(mask_without_oneself, 1, 32)},
     {"masks_disagree", Kind::wrong_mask, CAMBIUM_SIMPLE(masks_disagree, 1, 32)},
+    {"half_meets_before_all", Kind::wrong_mask, CAMBIUM_SIMPLE(half_meets_before_all, 1, 32)},
     {"shuffle_from_outsider", Kind::wrong_mask, CAMBIUM_SIMPLE(shuffle_from_outsider, 1, 32)},
     {"full_mask_in_branch", Kind::wrong_mask, CAMBIUM_SIMPLE(full_mask_in_branch, 1, 32)},
     {"vote_by_the_rest", Kind::wrong_mask, CAMBIUM_SIMPLE(vote_by_the_rest, 1, 32)},
+    {"first_lanes_reduce", Kind::wrong_mask, CAMBIUM_SIMPLE(first_lanes_reduce, 1, 64)},
+    {"shuffle_in_scan_condition", Kind::wrong_mask, CAMBIUM_SIMPLE(shuffle_in_scan_condition, 1, 64)},
+    {"sync_of_half_a_warp", Kind::divergent_instruction, CAMBIUM_SIMPLE(sync_of_half_a_warp, 1, 32)},
+    {"active_lanes_are_not_all", Kind::wrong_mask, CAMBIUM_SIMPLE(active_lanes_are_not_all, 1, 32)},
+    {"matching_lanes", Kind::divergent_instruction, CAMBIUM_SIMPLE(matching_lanes, 1, 32)},
+    {"assertion", Kind::failed_assertion, CAMBIUM_SIMPLE(assertion, 1, 64)},
+    {"trap", Kind::failed_assertion, CAMBIUM_SIMPLE(trap, 1, 64)},
     {"mma_at_two_places", Kind::divergent_instruction, CAMBIUM_SIMPLE(mma_at_two_places, 1, 32)},
     {"shuffle_meets_vote", Kind::divergent_instruction, CAMBIUM_SIMPLE(shuffle_meets_vote, 1, 32)},
     {"mma_by_half_a_warp", Kind::deadlock, CAMBIUM_SIMPLE(mma_by_half_a_warp, 1, 32)},

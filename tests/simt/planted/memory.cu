@@ -77,6 +77,9 @@ struct Matrix {
     dev::Shared<int, 8, 32> rows;
     dev::Shared<int, 32> tail;
 };
+struct Flag {
+    dev::Shared<bool, 1> last;
+};
 template <bool bug>
 __global__ void shared_row_overrun(int* out, const int* in) {  // the column runs into the next row
     auto& s = dev::shared<Matrix>();
@@ -100,6 +103,39 @@ void run_beyond_dynamic_shared(bool bug) {
     run_simple(bug ? beyond_dynamic_shared<true> : beyond_dynamic_shared<false>, dim3(1), dim3(128), 64 * sizeof(int));
 }
 
+template <bool bug>
+__global__ void beyond_what_was_taken(int* out, const int* in) {  // the launch gives more than the kernel takes
+    int* s = dev::shared_array<int>(64);
+    const unsigned t = threadIdx.x;
+    s[t + (bug ? 1 : 0)] = in[t];  // bug: beyond_what_was_taken
+    __syncthreads();
+    out[t] = s[bug ? 1 : t];
+}
+template <bool bug>
+__global__ void one_byte_too_far(int* out, const int*) {  // the array ends before its alignment does
+    auto& s = dev::shared<Flag>();
+    bool* const flag = s.last.begin();
+    if (threadIdx.x < (bug ? 2u : 1u)) flag[threadIdx.x] = true;  // bug: one_byte_too_far
+    __syncthreads();
+    out[threadIdx.x] = flag[0] ? 1 : 0;
+}
+void run_one_byte_too_far(bool bug) {
+    run_simple(bug ? one_byte_too_far<true> : one_byte_too_far<false>, dim3(1), dim3(32), sizeof(Flag));
+}
+template <bool bug>
+__global__ void two_shared_structs(int* out, const int* in) {
+    auto& s = dev::shared<Arrays>();  // bug: two_shared_structs
+    const unsigned t = threadIdx.x;
+    s.a[t] = in[t];
+    if (bug) dev::shared<Matrix>().tail[t] = 0;  // bug: two_shared_structs
+    __syncthreads();
+    out[t] = s.a[t ^ 1];
+}
+__device__ int total = 0;
+template <bool bug>
+__global__ void device_variable(int* out, const int* in) {
+    atomicAdd(bug ? &total : out, in[threadIdx.x]);  // bug: device_variable
+}
 template <bool bug>
 __global__ void register_array_overrun(int* out, const int* in) {
     int window[4];
@@ -300,6 +336,10 @@ constexpr Case kCases[] = {
     {"shared_negative_index", Kind::shared_overrun, CAMBIUM_SIMPLE(shared_negative_index, 1, 64)},
     {"shared_row_overrun", Kind::array_overrun, run_shared_row_overrun},
     {"beyond_dynamic_shared", Kind::shared_overrun, run_beyond_dynamic_shared},
+    {"beyond_what_was_taken", Kind::shared_overrun, CAMBIUM_SIMPLE(beyond_what_was_taken, 1, 64)},
+    {"one_byte_too_far", Kind::shared_overrun, run_one_byte_too_far},
+    {"two_shared_structs", Kind::shared_memory_reuse, CAMBIUM_SIMPLE(two_shared_structs, 1, 32)},
+    {"device_variable", Kind::host_memory, CAMBIUM_SIMPLE(device_variable, 1, 32)},
     {"register_array_overrun", Kind::array_overrun, CAMBIUM_SIMPLE(register_array_overrun, 1, 32)},
     {"register_index_from_data", Kind::array_overrun, CAMBIUM_SIMPLE(register_index_from_data, 1, 32)},
     {"misaligned_vector", Kind::misaligned, CAMBIUM_SIMPLE(misaligned_vector, 1, 32)},
