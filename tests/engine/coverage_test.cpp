@@ -8,7 +8,6 @@
 
 using namespace cambium;
 using namespace cambium::cases;
-using namespace cambium::test;
 
 namespace {
 
