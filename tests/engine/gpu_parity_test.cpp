@@ -44,11 +44,6 @@ const std::set<std::string_view> missing{
     ops::AttentionGradient::name,
     ops::Embedding::name,
     ops::EmbeddingGradient::name,
-    ops::Softmax::name,
-    ops::SoftmaxGradient::name,
-    ops::SoftmaxCrossEntropy::name,
-    ops::SoftmaxCrossEntropyGradient::name,
-    ops::TopKCount::name,
 };
 
 std::vector<Tensor> widened(const std::vector<Tensor>& inputs) {

@@ -52,6 +52,12 @@ Prepared prepare(const ops::AdaptiveAvgPool2dGradient& op, const NodeSpec& node,
 Prepared prepare(const ops::ReduceSum& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::ChannelDot& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::GlobalNorm& op, const NodeSpec& node, const Context& context);
+// loss.cpp
+Prepared prepare(const ops::Softmax& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::SoftmaxGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::SoftmaxCrossEntropy& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::SoftmaxCrossEntropyGradient& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::TopKCount& op, const NodeSpec& node, const Context& context);
 // optimizer.cpp
 Prepared prepare(const ops::ClipScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::SgdUpdate& op, const NodeSpec& node, const Context& context);
