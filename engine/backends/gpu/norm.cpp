@@ -2,6 +2,7 @@
 
 #include "engine/backends/gpu/epilogue.h"
 #include "engine/backends/gpu/prepare.h"
+#include "kernels/norm/layer_norm.h"
 
 namespace cambium::gpu {
 namespace {
@@ -17,6 +18,11 @@ norm::BatchNorm batch_norm_of(const TensorSpec& x, double epsilon) {
 norm::Activation activation_of(const FusedEpilogue& epilogue) {
     const bool relu = epilogue.activation == gemm::Activation::relu || epilogue.last == gemm::Activation::relu;
     return relu ? norm::Activation::relu : norm::Activation::none;
+}
+
+norm::LayerNorm layer_norm_of(const TensorSpec& x) {
+    const std::int64_t channels = x.shape[-1];
+    return {.rows = x.shape.count() / channels, .channels = channels, .dtype = x.dtype};
 }
 
 }  // namespace
@@ -86,6 +92,49 @@ Prepared prepare(const ops::ScaleFilter&, const NodeSpec& node, const Context& c
     return make_step([=, &stream](const Operands& o) {
         norm::scale_filter(filters, elements, o.in<float>(0), o.in<float>(1), o.out<float>(0), stream);
     });
+}
+
+Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node, const Context& context) {
+    norm::LayerNorm norm = layer_norm_of(node.inputs[0].tensor);
+    norm.epsilon = static_cast<float>(op.epsilon);
+    dev::Stream& stream = context.stream;
+    Prepared step = make_step([=, &stream](const Operands& o) {
+        norm::layer_norm(norm,
+                         {.x = o.inputs[0],
+                          .gamma = o.in<float>(1),
+                          .beta = o.in<float>(2),
+                          .y = o.outputs[0],
+                          .mean = o.out<float>(1),
+                          .rstd = o.out<float>(2)},
+                         stream);
+    });
+    step->aliases = {{.output = 0, .input = 0}};
+    return step;
+}
+
+// Of dgamma and dbeta a dead one goes to the workspace, behind what the sums need.
+Prepared prepare(const ops::LayerNormGradient&, const NodeSpec& node, const Context& context) {
+    const norm::LayerNorm norm = layer_norm_of(node.inputs[1].tensor);
+    const std::size_t sums = norm::workspace_bytes(norm), vector = static_cast<std::size_t>(norm.channels) * 4;
+    dev::Stream& stream = context.stream;
+    Prepared step = make_step(
+        [=, &stream](const Operands& o) {
+            auto* spare = reinterpret_cast<float*>(o.workspace.data() + sums);
+            norm::LayerNormBackward call{.dy = o.inputs[0],
+                                         .x = o.inputs[1],
+                                         .gamma = o.in<float>(2),
+                                         .mean = o.in<float>(3),
+                                         .rstd = o.in<float>(4),
+                                         .dx = o.outputs[0],
+                                         .dgamma = o.out<float>(1),
+                                         .dbeta = o.out<float>(2)};
+            if (call.dgamma != nullptr && call.dbeta == nullptr) call.dbeta = spare;
+            if (call.dbeta != nullptr && call.dgamma == nullptr) call.dgamma = spare;
+            norm::layer_norm_gradient(norm, call, o.workspace, stream);
+        },
+        sums + vector);
+    step->aliases = {{.output = 0, .input = 0}, {.output = 0, .input = 1}};
+    return step;
 }
 
 }  // namespace cambium::gpu

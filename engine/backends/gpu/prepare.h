@@ -41,6 +41,8 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const C
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::LayerNormGradient& op, const NodeSpec& node, const Context& context);
 // pool.cpp
 Prepared prepare(const ops::MaxPool2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::MaxPool2dGradient& op, const NodeSpec& node, const Context& context);

@@ -21,6 +21,8 @@ constexpr Rule rules[] = {
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
     {"scale_filter", "ff", "f"},
+    {"layer_norm", "aff", "aff"},
+    {"layer_norm_gradient", "aafff", "aff"},
     {"max_pool2d", "a", "au"},
     {"max_pool2d_gradient", "au", "a"},
     {"avg_pool2d", "a", "a"},

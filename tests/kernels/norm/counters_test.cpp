@@ -5,6 +5,7 @@
 
 #include "tests/kernels/counters.h"
 #include "tests/kernels/norm/cases.h"
+#include "tests/kernels/norm/layer_cases.h"
 
 using namespace cambium;
 using namespace cambium::test;
@@ -51,4 +52,23 @@ TEST_CASE("plain, for comparison: a channel's rows lie apart, so each element of
     CHECK(counted("batch_norm_moments_plain", "global read").worst == 8.0);
     CHECK(counted("batch_norm_sums_plain", "global read").worst == 8.0);
     CHECK(counted("batch_norm_moments_plain", "shared read").worst == 1.0);
+}
+
+TEST_CASE("layer norm: whole sectors, whether a warp or a block has a row") {
+    for (const std::int64_t channels : {768, 4096}) {
+        CAPTURE(channels);
+        LayerCase c;
+        c.norm = {.rows = 16, .channels = channels, .dtype = DType::bf16};
+        const LayerData data = uniform_data(c);
+        const Counting counting;
+        run_on_device(c, data);
+        CHECK(counted("", "shared read").worst == 1.0);
+        CHECK(counted("", "shared write").worst == 1.0);
+        CHECK(counted("", "global read").worst == 2.0);  // gamma and beta, as above
+        // y and dx, and each row's mean and rstd.
+        const std::uint64_t tensor = static_cast<std::uint64_t>(16 * channels) * 2 / 32;
+        const std::uint64_t written =
+            counted("layer_norm_rows", "global write").cost + counted("layer_norm_gradient_rows", "global write").cost;
+        CHECK(written == 2 * tensor + 2 * 16);
+    }
 }
