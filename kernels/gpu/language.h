@@ -39,10 +39,7 @@ struct Site {
 #define __grid_constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-#define __shared__                                                                                      \
-    _Pragma(                                                                                            \
-        "GCC error \"shared memory is a struct of dev::Shared arrays, taken by dev::shared<Struct>(): " \
-        "kernels/simt/README.md\"")
+#define __shared__ _Pragma("GCC error \"shared memory is a struct of dev::Shared arrays: see kernels/simt/README.md\"")
 
 struct dim3 {
     unsigned x, y, z;
