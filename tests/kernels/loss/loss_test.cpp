@@ -62,6 +62,13 @@ TEST_CASE("losses, gradients and counts of random logits are within the error ru
     for (int i = 0; i < case_count(); ++i) check(random_case(i, is_checked_run() ? 33 : 100));
 }
 
+TEST_CASE("more rows than the block that adds them has threads") {
+    LossCase c;
+    c.matrix = {.rows = 600, .classes = 3};
+    c.weights = true;
+    check(c);
+}
+
 TEST_CASE("a label that is no class shows in the loss, and in the gradient of its row alone") {
     for (const loss::Variant variant : kVariants) {
         const Edge edge(variant);
