@@ -33,6 +33,20 @@ std::string lower_extension(const fs::path& path) {
     return extension;
 }
 
+// Links are followed; one that leads nowhere, or round in a circle, is a file that cannot be read.
+bool is_folder(const fs::path& path) {
+    std::error_code unreadable;
+    return fs::is_directory(path, unreadable);
+}
+
+void require_present(const fs::path& data) {
+    std::error_code error;
+    const fs::file_status status = fs::status(data, error);
+    if (status.type() == fs::file_type::not_found)
+        fail("cannot use {}: there is no such file or folder", data.string());
+    if (error) fail("cannot use {}: {}", data.string(), error.message());
+}
+
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 // Files below `directory`, links followed, as sorted(os.walk()) gives them: by directory, then by name.
@@ -46,10 +60,9 @@ std::vector<fs::path> files_below(const fs::path& directory) {
         if (at.depth() > deepest)
             fail("cannot list {}: folders are nested more than {} deep (a link to itself?)", directory.string(),
                  deepest);
-        if (at->is_directory() && is_hidden(at->path()))
-            at.disable_recursion_pending();
-        else if (!at->is_directory())
-            files.push_back(at->path());
+        const bool folder = is_folder(at->path());
+        if (!folder) files.push_back(at->path());
+        if (!folder || is_hidden(at->path())) at.disable_recursion_pending();
     }
     if (error) fail("cannot list {}: {}", directory.string(), error.message());
     std::ranges::sort(files, {}, [](const fs::path& path) {
@@ -63,7 +76,7 @@ std::vector<std::string> class_folders(const fs::path& directory, std::vector<Le
     std::error_code error;
     for (auto at = fs::directory_iterator(directory, error); !error && at != fs::directory_iterator();
          at.increment(error)) {
-        if (!at->is_directory()) continue;
+        if (!is_folder(at->path())) continue;
         if (is_hidden(at->path()))
             left_out.push_back({at->path(), "it is a hidden folder"});
         else
@@ -104,7 +117,7 @@ Listing list_classes(const fs::path& directory, std::vector<LeftOut>& left_out) 
 
 std::optional<fs::path> subfolder(const fs::path& data, std::initializer_list<const char*> names) {
     for (const char* name : names)
-        if (fs::is_directory(data / name)) return data / name;
+        if (is_folder(data / name)) return data / name;
     return std::nullopt;
 }
 std::optional<fs::path> train_folder(const fs::path& data) { return subfolder(data, {"train"}); }
@@ -212,8 +225,8 @@ bool has_image_extension(const fs::path& path) {
 }
 
 ImageFolder open_image_folder(const fs::path& data, const FolderOptions& options) {
-    if (!fs::exists(data)) fail("cannot use {}: there is no such file or folder", data.string());
-    if (fs::is_directory(data)) return from_directory(data, options);
+    require_present(data);
+    if (is_folder(data)) return from_directory(data, options);
     ImageFolder folder = from_manifest(data, read_manifest(data), false);
     if (folder.train.empty()) fail("cannot train on {}: none of its lines is for training", data.string());
     require_classes(data, folder.classes);
@@ -225,9 +238,9 @@ ImageFolder open_image_folder(const fs::path& data, const FolderOptions& options
 }
 
 ImageFolder open_for_evaluation(const fs::path& data) {
-    if (!fs::exists(data)) fail("cannot use {}: there is no such file or folder", data.string());
+    require_present(data);
     ImageFolder folder;
-    if (!fs::is_directory(data)) {
+    if (!is_folder(data)) {
         const Manifest manifest = read_manifest(data);
         folder = from_manifest(data, manifest, true);
         if (folder.test.empty()) folder.test = std::move(manifest.has_split ? folder.validation : folder.train);

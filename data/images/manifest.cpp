@@ -116,7 +116,7 @@ Manifest read_manifest(const std::filesystem::path& file) {
             fail("cannot read {}, line {}: the {} is empty", name, line, path.empty() ? "path" : "label");
         ManifestLine entry{.path = file.parent_path() / path, .label = label};
         if (columns.split) entry.split = parse_split(fields[*columns.split], name, line);
-        if (!std::filesystem::exists(entry.path))
+        if (std::error_code unreadable; !std::filesystem::exists(entry.path, unreadable))
             fail("cannot read {}, line {}: there is no file {} (paths are relative to the CSV file)", name, line,
                  entry.path.string());
         manifest.lines.push_back(std::move(entry));

@@ -59,7 +59,7 @@ std::vector<float> reverse(const std::vector<float>& values) {
 }
 EOF
 
-cmake -S . -B build -DCMAKE_PREFIX_PATH="$work/prefix" > configure.log || { cat configure.log; exit 1; }
+cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$work/prefix" > configure.log || { cat configure.log; exit 1; }
 cmake --build build > build.log || { cat build.log; exit 1; }
 if ctest --test-dir build -R '^reverse.check$' --output-on-failure > race.log 2>&1; then
     echo "the planted race went unseen"

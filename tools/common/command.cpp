@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <span>
 
@@ -136,6 +137,8 @@ Exit guarded(const std::function<Exit()>& body) {
         return Exit::usage;
     } catch (const std::bad_alloc&) {
         say("there is not enough memory; end other programs or take a smaller --batch");
+    } catch (const std::filesystem::filesystem_error& error) {
+        say(fmt::format("cannot use {}: {}", error.path1().string(), error.code().message()));
     } catch (const std::exception& error) {
         say(error.what());
     }

@@ -38,9 +38,13 @@ std::vector<std::string> expand(const std::string& argument) {
     std::error_code error;
     std::vector<std::string> paths;
     if (std::filesystem::is_directory(argument, error)) {
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(argument)) {
-            if (entry.is_regular_file() && has_image_extension(entry.path())) paths.push_back(entry.path().string());
+        auto at = std::filesystem::recursive_directory_iterator(argument, error);
+        for (; !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
+            std::error_code unreadable;  // a link to nowhere, say
+            if (at->is_regular_file(unreadable) && has_image_extension(at->path()))
+                paths.push_back(at->path().string());
         }
+        if (error) fail("cannot list {}: {}", argument, error.message());
         std::sort(paths.begin(), paths.end());
         if (paths.empty()) fail("there is no image in the folder {}", argument);
         return paths;

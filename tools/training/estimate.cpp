@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "engine/base/fail.h"
+#include "engine/base/parallel.h"
 #include "tools/training/memory_limit.h"
 #include "tools/training/phase_run.h"
 
@@ -36,6 +37,22 @@ double fastest(double repeats, const std::function<void()>& work) {
         spent += seconds;
     }
     return best;
+}
+
+// Seconds in which all processors together read one photo: the mean over some of a source, spread evenly.
+double photo_seconds(const ImageSource& source) {
+    constexpr std::int64_t most = 16;
+    const std::int64_t stride = std::max<std::int64_t>(1, source.size() / most);
+    double spent = 0, photos = 0;
+    for (std::int64_t index = 0; index < source.size() && spent < 0.1; index += stride) {
+        try {
+            spent += seconds_of([&] { static_cast<void>(source.image(index)); });
+            photos += 1;
+        } catch (const Error&) {
+            continue;  // training names it
+        }
+    }
+    return photos == 0 ? 0 : spent / photos / thread_count();
 }
 
 // A batch without photos: black images or zero features, all of class 0.
@@ -101,8 +118,10 @@ class Work {
         return need;
     }
 
-    double seconds() {
+    // Of training and validation; `photo` are the seconds that reading one takes, on the same processors.
+    double seconds(double photo) {
         const PhaseConfig& phase = run_->config();
+        const double epoch_photos = static_cast<double>(config_.train_count + config_.validation_count);
         const double steps = static_cast<double>(phase.epochs * phase.batches_per_epoch);
         const FeedBatch batch = empty_batch(config_, config_.batch, from_features() ? &feature_ : nullptr);
         const double step = fastest(steps, [&] { run_->micro_batch(batch, {}); });
@@ -110,13 +129,12 @@ class Work {
             // Evaluation is a forward pass, a third of a step.
             const double validation =
                 step / 3 * static_cast<double>(config_.validation_count) / static_cast<double>(config_.batch);
-            return steps * step + static_cast<double>(phase.epochs) * validation;
+            return steps * step + static_cast<double>(phase.epochs) * (validation + epoch_photos * photo);
         }
         Program& program = run_->feature_program();
         program.set(images_input, empty_batch(config_, config_.evaluation_batch, nullptr).values);
-        const double passes = std::ceil(static_cast<double>(config_.train_count + config_.validation_count) /
-                                        static_cast<double>(config_.evaluation_batch));
-        return steps * step + passes * fastest(passes, [&] { program.run(); });
+        const double passes = std::ceil(epoch_photos / static_cast<double>(config_.evaluation_batch));
+        return steps * step + passes * fastest(passes, [&] { program.run(); }) + epoch_photos * photo;
     }
 
   private:
@@ -223,8 +241,9 @@ Estimate estimate(const TrainerOptions& options, std::size_t usable) {
         result.bytes = std::max(result.bytes, bytes);
     }
     if (!result.fits()) return result;
+    const double photo = photo_seconds(*options.data.train);
     for (std::size_t i = 0; i < works.size(); ++i) {
-        result.phases[i].seconds = works[i]->seconds();
+        result.phases[i].seconds = works[i]->seconds(photo);
         works[i].reset();  // the next phase may need its memory
         result.seconds += result.phases[i].seconds;
     }

@@ -1,6 +1,7 @@
 // What training is going to take, found out before it starts. Memory first, from the plans of the compiled programs,
 // without running any: so even what does not fit is answered at once, with the batch that does. Then time: a few steps
-// of each phase on empty images, of which the fastest counts, since other programs can only make a step slower.
+// of each phase on empty images, of which the fastest counts, since other programs can only make a step slower, and the
+// reading of a few photos.
 #pragma once
 
 #include <string>

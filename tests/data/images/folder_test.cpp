@@ -48,6 +48,24 @@ TEST_CASE("classes and files are sorted by name, extensions of any case count, t
     CHECK(left == std::set<std::string>{".cache", ".hidden.jpg", "notes.txt", "z.gif"});
 }
 
+TEST_CASE("links are followed; those to nowhere or round in a circle are files like others") {
+    const TemporaryFolder folder, elsewhere;
+    put_classes(folder, "", {"cat", "dog"}, 10);
+    elsewhere.put("more/1.ppm", ppm(50));
+    std::filesystem::create_symlink(elsewhere.path / "more", folder.path / "cat/more");
+    std::filesystem::create_symlink("circle", folder.path / "cat/circle");
+    std::filesystem::create_symlink("nowhere", folder.path / "cat/gone.jpg");
+    std::filesystem::create_symlink("circle", folder.path / "circle");
+    const ImageFolder data = open_image_folder(folder.path);
+    CHECK(data.classes == std::vector<std::string>{"cat", "dog"});
+    CHECK(data.train.size() + data.validation.size() == 22);  // the photo that is gone counts until it is read
+    REQUIRE(data.left_out.size() == 1);
+    CHECK(data.left_out[0].path == folder.path / "cat/circle");
+    CHECK_THROWS_WITH_AS(open_image_folder(folder.path / "circle"), doctest::Contains("cannot use"), Error);
+    std::filesystem::create_symlink("..", folder.path / "dog/up");
+    CHECK_THROWS_WITH_AS(open_image_folder(folder.path), doctest::Contains("a link to itself?"), Error);
+}
+
 TEST_CASE("without a validation set a stratified share is set aside, the same for the same seed") {
     const TemporaryFolder folder;
     put_classes(folder, "", {"cat", "dog"}, 10);
