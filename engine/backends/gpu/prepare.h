@@ -6,6 +6,9 @@
 
 namespace cambium::gpu {
 
+// attention.cpp
+Prepared prepare(const ops::Attention& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node, const Context& context);
 // conv.cpp
 Prepared prepare(const ops::Conv2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dInputGradient& op, const NodeSpec& node, const Context& context);
@@ -26,6 +29,9 @@ Prepared prepare(const ops::GeluGradient& op, const NodeSpec& node, const Contex
 Prepared prepare(const ops::Dropout& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Guard& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Increment& op, const NodeSpec& node, const Context& context);
+// embedding.cpp
+Prepared prepare(const ops::Embedding& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::EmbeddingGradient& op, const NodeSpec& node, const Context& context);
 // layout.cpp
 Prepared prepare(const ops::Concat& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Slice& op, const NodeSpec& node, const Context& context);

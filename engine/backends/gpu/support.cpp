@@ -1,7 +1,10 @@
 #include "engine/backends/gpu/support.h"
 
+#include <fmt/format.h>
+
 #include "engine/backends/gpu/epilogue.h"
 #include "engine/backends/rules.h"
+#include "kernels/attention/attention.h"
 
 namespace cambium::gpu {
 namespace {
@@ -23,6 +26,10 @@ constexpr Rule rules[] = {
     {"scale_filter", "ff", "f"},
     {"layer_norm", "aff", "aff"},
     {"layer_norm_gradient", "aafff", "aff"},
+    {"attention", "ai?", "af"},
+    {"attention_gradient", "aaafi?", "a"},
+    {"embedding", "fi", "r"},
+    {"embedding_gradient", "ri", "f"},
     {"max_pool2d", "a", "au"},
     {"max_pool2d_gradient", "au", "a"},
     {"avg_pool2d", "a", "a"},
@@ -66,10 +73,20 @@ constexpr Rule rules[] = {
     {"adam_update", "ffffffi", "fff"},
 };
 
+// Heads larger than what the kernels keep of a token.
+std::optional<std::string> missing_size(const NodeSpec& node) {
+    const bool forward = std::holds_alternative<ops::Attention>(node.op);
+    if (!forward && !std::holds_alternative<ops::AttentionGradient>(node.op)) return std::nullopt;
+    const std::int64_t size = node.inputs[forward ? 0 : 1].tensor.shape[4];
+    if (size <= attention::kMostSize) return std::nullopt;
+    return fmt::format("no {} with heads of {} values ({} at most)", operator_name(node), size, attention::kMostSize);
+}
+
 }  // namespace
 
 std::optional<std::string> missing_from_table(const NodeSpec& node) {
     if (auto missing = missing_from(rules, node)) return missing;
+    if (auto missing = missing_size(node)) return missing;
     return missing_epilogue(node);
 }
 
