@@ -15,8 +15,8 @@ using gemm::Math;
 
 inline constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
 
-// Size: D rounded up; columns beyond D are zeros.
-template <Math math, int Size>
+// Size: D rounded up; columns beyond D are zeros. Not swizzled only for the test that counts what that costs.
+template <Math math, int Size, bool Swizzled = true>
 struct Tiling {
     using Element = std::conditional_t<math == Math::bf16, bf16, float>;
     static constexpr int kSize = Size;
@@ -34,9 +34,9 @@ struct Tiling {
                                     gemm::TensorCoreTile<Element, Major::k, major_b, kWarpRows, kOther>>;
     using Scores = Slab<Major::k>;
     using Sums = Slab<Major::mn>;
-    using OwnTile = gemm::OperandTile<Element, Major::k, kOwn, Size, true>;
-    using OtherTile = gemm::OperandTile<Element, Major::k, kOther, Size, true>;
-    using WeightTile = gemm::OperandTile<Element, Major::k, kOwn, kRow, true>;  // kOther of its columns
+    using OwnTile = gemm::OperandTile<Element, Major::k, kOwn, Size, Swizzled>;
+    using OtherTile = gemm::OperandTile<Element, Major::k, kOther, Size, Swizzled>;
+    using WeightTile = gemm::OperandTile<Element, Major::k, kOwn, kRow, Swizzled>;  // kOther of its columns
 
     // A lane holds elements of two rows of its warp's; element e is of row slot(e), the same in Scores and in Sums, and
     // the four lanes that differ in the bits below share them.

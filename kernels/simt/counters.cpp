@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "kernels/simt/report_log.h"
@@ -29,8 +30,14 @@ struct Total {
     std::uint64_t instructions = 0, cost = 0, ideal = 0;
 };
 
-std::unordered_map<std::uint64_t, Log> logs;  // by warp and place
-std::map<std::pair<SiteId, std::string>, Total> totals;
+std::unordered_map<std::uint64_t, Log> logs;                           // by warp and place
+std::map<std::tuple<const void*, SiteId, std::string>, Total> totals;  // by kernel, place and kind of access
+
+Total& total_of(SiteId site, const char* operation) {
+    Total& total = totals[{running_kernel(), site, operation}];
+    if (total.kernel.empty()) total.kernel = kernel_name();
+    return total;
+}
 
 std::uint64_t key_of(unsigned warp, SiteId site, bool shared) {
     return static_cast<std::uint64_t>(warp) << 40 | static_cast<std::uint64_t>(shared ? 1 : 0) << 39 | site;
@@ -76,8 +83,7 @@ const char* operation_name(const Log& log) {
 }
 
 void flush_log(SiteId site, const Log& log) {
-    Total& total = totals[{site, operation_name(log)}];
-    if (total.kernel.empty()) total.kernel = kernel_name();
+    Total& total = total_of(site, operation_name(log));
     std::size_t executions = 0;
     for (const auto& lane : log.lanes) executions = std::max(executions, lane.size());
     for (std::size_t k = 0; k < executions; ++k) {
@@ -123,15 +129,14 @@ void flush_counters(Worker&) {
 // Called by every lane; a warp-wide instruction is counted once, by its first lane.
 void count_instruction(Worker&, const char* operation, SiteId site, unsigned times) {
     if (!active_options.count || current->lane != 0) return;
-    Total& total = totals[{site, operation}];
-    if (total.kernel.empty()) total.kernel = kernel_name();
-    total.instructions += times;
+    total_of(site, operation).instructions += times;
 }
 
 std::vector<Counter> counters() {
     std::vector<Counter> result;
     for (const auto& [key, total] : totals) {
-        result.push_back({place_of(key.first), total.kernel, key.second, total.instructions, total.cost, total.ideal});
+        const auto& [kernel, site, operation] = key;
+        result.push_back({place_of(site), total.kernel, operation, total.instructions, total.cost, total.ideal});
     }
     std::sort(result.begin(), result.end(), [](const Counter& a, const Counter& b) {
         return std::tie(a.kernel, a.place.file, a.place.line, a.operation) <

@@ -183,6 +183,7 @@ struct Environment {
 
 }  // namespace
 
+const void* running_kernel() { return running == nullptr ? nullptr : running->kernel; }
 std::string kernel_name() { return running == nullptr ? "" : function_name(running->kernel); }
 
 void launch(const Launch& l) {

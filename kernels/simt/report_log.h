@@ -22,6 +22,7 @@ struct Finding {
 void add_report(Finding finding);
 
 Party party_of(const Fiber& fiber, std::string action, SiteId site);  // a thread of the running block
+const void* running_kernel();                                         // null outside of a launch
 std::string kernel_name();                                            // of the running launch
 
 // Throws what has gathered since the last call, unless a Collect lives.
