@@ -78,7 +78,8 @@ gemm::Gemm product_of(const Conv& conv) {
     if (conv.direction == Direction::wgrad) g.m = z.k, g.n = z.c, g.k = pixels, g.transpose_a = Transpose::yes;
     if (conv.plan) {
         g.variant = conv.plan->variant;
-        g.plan = {.tile = conv.plan->tile, .splits = conv.plan->splits};
+        g.plan = {.tile = conv.plan->tile == Tile::large ? gemm::Tile::m128n128 : gemm::Tile::m64n64,
+                  .splits = conv.plan->splits};
     }
     return g;
 }
@@ -173,19 +174,20 @@ void launch(const Launch& l) {
 // Up to kMostProducts products: they share a launch, whose grid is as large as the largest of them needs.
 struct Extent {
     std::int64_t tiles = 0, splits = 1, products = 0;
-    std::int64_t groups, side;
+    std::int64_t groups, tile_elements;
 
     std::int64_t all_tiles() const { return tiles * products * groups; }
     std::size_t counter_bytes() const { return static_cast<std::size_t>(ceil_div(all_tiles() * 4, 256) * 256); }
     std::size_t workspace_bytes() const {
         if (splits <= 1) return 0;
-        return counter_bytes() + static_cast<std::size_t>(all_tiles() * splits * side * side) * sizeof(float);
+        return counter_bytes() + static_cast<std::size_t>(all_tiles() * splits * tile_elements) * sizeof(float);
     }
 };
 Extent extent_of(const Conv& conv, const Plan& plan, std::span<const Product> products) {
+    const TileSides sides = sides_of(conv.direction, plan.tile);
     Extent e{.products = static_cast<std::int64_t>(products.size()),
              .groups = conv.sizes.groups,
-             .side = side_of(plan.tile)};
+             .tile_elements = sides.m * sides.n};
     for (const Product& product : products) {
         e.tiles = std::max<std::int64_t>(e.tiles, product.tiles);
         e.splits = std::max<std::int64_t>(e.splits, product.splits);
@@ -225,16 +227,16 @@ void launch_products(Launch& l, std::span<const Product> products, std::span<std
 }  // namespace
 
 // Groups of few channels are products too narrow for tiles, except filter gradients, whose sums are so long that only
-// tiles split them. Large tiles read each operand half as often, once there is one for every multiprocessor; below
-// that, small ones keep more of them busy, and where even those are few, so do parts of the sum of at least four tiles
-// each.
+// tiles split them. Wide tiles read each operand half as often, once there is one for every multiprocessor, for which
+// long sums of filter gradients may be cut into parts; below that, small tiles keep more of them busy, and where even
+// those are few, so do parts of the sum of at least four tiles each.
 Plan choose_plan(const Conv& conv) {
     constexpr std::int64_t kMultiprocessors = 132;  // an H100's or H200's; fixed, so that results do not depend on it
-    constexpr std::int64_t kTilesPerPart = 4, kFewProducts = 16;
+    constexpr std::int64_t kFewProducts = 16;
     if (result_elements(conv) == 0) return {};
     if (is_product(conv)) {
         const gemm::Plan plan = gemm::choose_plan(product_of(conv));
-        return {.tile = plan.tile, .splits = plan.splits};
+        return {.tile = plan.tile == gemm::Tile::m128n128 ? Tile::large : Tile::small, .splits = plan.splits};
     }
     const Sizes& z = conv.sizes;
     const bool wgrad = conv.direction == Direction::wgrad;
@@ -244,17 +246,18 @@ Plan choose_plan(const Conv& conv) {
         for (const Product& product : products_of(conv, {.tile = tile})) blocks += product.tiles * z.groups;
         return blocks;
     };
-    const std::vector<Product> products = products_of(conv, {});
-    std::int64_t narrowest = products[0].n, longest = 0;
-    for (const Product& product : products) {
-        narrowest = std::min<std::int64_t>({narrowest, product.m, product.n});
-        longest = std::max<std::int64_t>(longest, product.k);
-    }
-    if (narrowest > 64 && blocks_of(Tile::m128n128) >= kMultiprocessors) return {.tile = Tile::m128n128};
+    std::int64_t longest = 0;
+    for (const Product& product : products_of(conv, {})) longest = std::max<std::int64_t>(longest, product.k);
     const std::int64_t tiles_k = ceil_div(longest, 128 / operand_bytes(conv));
-    const std::int64_t parts = std::min<std::int64_t>(
-        {2 * kMultiprocessors / blocks_of(Tile::m64n64), tiles_k / kTilesPerPart, wgrad ? 64 : 16});
-    return {.splits = static_cast<int>(std::max<std::int64_t>(parts, 1))};
+    const auto with_parts = [&](Tile tile, std::int64_t most) {
+        const std::int64_t parts = std::min(2 * kMultiprocessors / blocks_of(tile), most);
+        return Plan{.tile = tile, .splits = static_cast<int>(std::max<std::int64_t>(parts, 1))};
+    };
+    const bool few_channels = (conv.direction == Direction::dgrad ? z.group_c() : z.group_k()) <= 64;
+    const Tile wide = few_channels ? Tile::oblong : Tile::large;
+    const std::int64_t most_wide = wgrad ? std::clamp<std::int64_t>(tiles_k / 8, 1, 64) : 1;
+    if (blocks_of(wide) * most_wide >= kMultiprocessors) return with_parts(wide, most_wide);
+    return with_parts(Tile::small, std::min<std::int64_t>(tiles_k / 4, wgrad ? 64 : 16));
 }
 
 std::size_t workspace_bytes(const Conv& conv) {

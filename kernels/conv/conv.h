@@ -8,7 +8,7 @@
 
 namespace cambium::conv {
 
-using gemm::Epilogue, gemm::Math, gemm::Output, gemm::Tile, gemm::Variant;
+using gemm::Epilogue, gemm::Math, gemm::Output, gemm::Variant;
 
 enum class Direction : std::uint8_t {
     fprop,  // y from x and w
@@ -37,11 +37,18 @@ struct Sizes {
     }
 };
 
+// A tile of the product's result: [pixels, channels], of wgrad [channels, (r s c)].
+enum class Tile : std::uint8_t {
+    small,   // 64 x 64
+    oblong,  // 64 along the channels of y (of x, for dgrad), 128 along the rest: for layers of at most 64 channels
+    large,   // 128 x 128
+};
+
 // How the work is cut: the tile of the product's result that a block computes, and into how many parts the sum is cut,
 // whose sums the last block to arrive adds in order.
 struct Plan {
     Variant variant = Variant::tuned;  // plain: a thread per element of the result, nothing shared
-    Tile tile = Tile::m64n64;
+    Tile tile = Tile::small;
     int splits = 1;
 };
 

@@ -13,7 +13,7 @@ namespace cambium::conv {
 template <class Tile, int Threads>
 struct ThreadChunks {
     static constexpr int kStep = Threads / Tile::kChunks, kCount = Tile::kRows / kStep;
-    static_assert(Threads % Tile::kChunks == 0 && Tile::kRows % kStep == 0 && kStep % 8 == 0);
+    static_assert(Threads % Tile::kChunks == 0 && Tile::kRows % kStep == 0 && kStep % Tile::kSwizzleRows == 0);
 
     CAMBIUM_DEVICE static int row(int i) { return static_cast<int>(threadIdx.x) / Tile::kChunks + i * kStep; }
     CAMBIUM_DEVICE static int column() { return static_cast<int>(threadIdx.x) % Tile::kChunks * Tile::kChunk; }

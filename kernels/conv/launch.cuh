@@ -77,10 +77,14 @@ void launch_variant(const Launch& l) {
     constexpr Major a = direction == Direction::wgrad ? Major::mn : Major::k;
     constexpr Major b = direction == Direction::fprop ? Major::k : Major::mn;
     if (l.plan.variant == Variant::plain) return launch_plain<direction, math, T>(l);
-    if (l.plan.tile == Tile::m64n64) {
+    if (l.plan.tile == Tile::small) {
         launch_tuned<direction, gemm::Tiling<math, T, a, b, 64, 64, 32, 32, Swizzled>>(l);
-    } else {
+    } else if (l.plan.tile == Tile::large) {
         launch_tuned<direction, gemm::Tiling<math, T, a, b, 128, 128, 64, 32, Swizzled>>(l);
+    } else if constexpr (direction == Direction::wgrad) {
+        launch_tuned<direction, gemm::Tiling<math, T, a, b, 64, 128, 64, 32, Swizzled>>(l);
+    } else {
+        launch_tuned<direction, gemm::Tiling<math, T, a, b, 128, 64, 64, 32, Swizzled>>(l);
     }
 }
 

@@ -129,13 +129,18 @@ FastDivide fast_divide(std::int64_t divisor) {
     return result;
 }
 
-std::int64_t side_of(Tile tile) { return tile == Tile::m64n64 ? 64 : 128; }
+TileSides sides_of(Direction direction, Tile tile) {
+    if (tile == Tile::small) return {64, 64};
+    if (tile == Tile::large) return {128, 128};
+    return direction == Direction::wgrad ? TileSides{64, 128} : TileSides{128, 64};
+}
 
 std::vector<Product> products_of(const Conv& conv, const Plan& plan) {
-    const std::int64_t side = side_of(plan.tile), depth = conv.math == Math::bf16 ? 64 : 32;
+    const TileSides sides = sides_of(conv.direction, plan.tile);
+    const std::int64_t depth = conv.math == Math::bf16 ? 64 : 32;
     std::vector<Product> products = all_products(conv);
     for (Product& product : products) {
-        product.tiles = narrow(ceil_div(product.m, side) * ceil_div(product.n, side));
+        product.tiles = narrow(ceil_div(product.m, sides.m) * ceil_div(product.n, sides.n));
         product.splits = std::clamp(narrow(ceil_div(product.k, depth)), 1, std::max(plan.splits, 1));
     }
     return products;

@@ -67,7 +67,10 @@ struct Problem {
     Product product[kMostProducts];
 };
 
-std::int64_t side_of(Tile tile);
+struct TileSides {
+    std::int64_t m, n;
+};
+TileSides sides_of(Direction direction, Tile tile);
 
 // All products, tiles and splits filled in.
 std::vector<Product> products_of(const Conv& conv, const Plan& plan);

@@ -20,9 +20,10 @@ struct OperandTile {
     static_assert(kChunks >= 8, "a row has all 32 banks");
 
     // f32 tiles that lie along m or n are read as four rows of eight single elements, hence of two chunks each.
+    static constexpr int kSwizzleRows = sizeof(T) == 4 && major == Major::mn ? 4 : 8;  // rows until it repeats
     CAMBIUM_DEVICE static int swizzle(int row) {
         if (!Swizzled) return 0;
-        return sizeof(T) == 4 && major == Major::mn ? row % 4 * 2 : row % 8;
+        return row % kSwizzleRows * (8 / kSwizzleRows);
     }
     // Where element (row, column) lies.
     CAMBIUM_DEVICE static int offset(int row, int column) {

@@ -211,9 +211,9 @@ std::string ConvCase::text() const {
     s += residual ? " residual" : "";
     s += conv.epilogue.last_activation == gemm::Activation::relu ? " relu" : "";
     if (conv.plan) {
-        s += conv.plan->variant == conv::Variant::plain ? " plain"
-             : conv.plan->tile == conv::Tile::m64n64    ? " 64/" + number(conv.plan->splits)
-                                                        : " 128/" + number(conv.plan->splits);
+        const char* tiles[] = {" small", " oblong", " large"};
+        s += conv.plan->variant == conv::Variant::plain ? " plain" : tiles[static_cast<int>(conv.plan->tile)];
+        s += "/" + number(conv.plan->splits);
     }
     return s + " seed " + number(seed);
 }
@@ -273,7 +273,8 @@ ConvCase random_case(int number, std::int64_t largest) {
         v.epilogue.last_activation = static_cast<gemm::Activation>(random.below(2));
     }
     if (random.below(3) != 0) {
-        v.plan = conv::Plan{.tile = static_cast<conv::Tile>(random.below(4) == 0)};
+        v.plan = conv::Plan{
+            .tile = one_of(random, {conv::Tile::small, conv::Tile::small, conv::Tile::oblong, conv::Tile::large})};
         if (random.below(2) == 0) v.plan->splits = static_cast<int>(between(random, 2, 6));
     }
     c.seed = static_cast<std::uint32_t>(number);

@@ -99,12 +99,14 @@ TEST_CASE("the heuristic: large tiles where they fill the device, parts of sums 
         return conv::Conv{.direction = direction,
                           .sizes = {.n = n, .h = image, .w = image, .c = c, .k = k, .r = 3, .s = 3, .padding = {1, 1}}};
     };
-    CHECK(conv::choose_plan(layer(Direction::fprop, 256, 28, 128, 128)).tile == Tile::m128n128);
-    CHECK(conv::choose_plan(layer(Direction::fprop, 256, 56, 64, 64)).tile == Tile::m64n64);  // half would be padding
+    CHECK(conv::choose_plan(layer(Direction::fprop, 256, 28, 128, 128)).tile == Tile::large);
+    CHECK(conv::choose_plan(layer(Direction::fprop, 256, 56, 64, 64)).tile == Tile::oblong);
     const conv::Conv late = layer(Direction::fprop, 1, 7, 512, 512);
     CHECK(conv::choose_plan(late).splits == 16);
     CHECK(conv::workspace_bytes(late) == 256 + 8 * 16 * 64 * 64 * sizeof(float));
-    CHECK(conv::choose_plan(layer(Direction::wgrad, 256, 56, 64, 64)).splits == 29);
+    const conv::Conv early = layer(Direction::wgrad, 256, 56, 64, 64);
+    CHECK(conv::choose_plan(early).tile == Tile::oblong);
+    CHECK(conv::choose_plan(early).splits == 52);
     conv::Conv depthwise = layer(Direction::fprop, 1, 14, 64, 64);
     depthwise.sizes.groups = 64;
     CHECK(conv::choose_plan(depthwise).variant == Variant::plain);

@@ -10,15 +10,18 @@
 
 namespace cambium::test {
 
-// 3 x 3, 64 channels to 64. fprop and wgrad: 8 x 8 pixels. dgrad: stride 2, so that each of its four products has 8
-// x 8.
-inline ConvCase whole_tiles(conv::Direction direction, conv::Math math) {
+// 3 x 3, as many channels and images as fill the tile. fprop and wgrad: 8 x 8 pixels. dgrad: stride 2, so that each of
+// its four products has 8 x 8.
+inline ConvCase whole_tiles(conv::Direction direction, conv::Math math, conv::Tile tile = conv::Tile::small) {
     ConvCase c;
     c.conv = {.direction = direction,
               .sizes = {.n = 1, .h = 8, .w = 8, .c = 64, .k = 64, .r = 3, .s = 3, .padding = {1, 1}},
               .math = math,
-              .plan = conv::Plan{}};
+              .plan = conv::Plan{.tile = tile}};
     conv::Sizes& z = c.conv.sizes;
+    if (tile != conv::Tile::small) z.n = 2;
+    if (tile == conv::Tile::oblong && direction == conv::Direction::wgrad) z.c = 128;
+    if (tile == conv::Tile::large) z.c = z.k = 128;
     if (direction == conv::Direction::dgrad) z.h = z.w = 16, z.stride[0] = z.stride[1] = 2;
     return c;
 }

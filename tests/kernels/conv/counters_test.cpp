@@ -7,6 +7,18 @@
 using namespace cambium;
 using namespace cambium::test;
 
+namespace {
+
+void check_ideal() {
+    for (const char* operation :
+         {"shared read", "shared write", "cp.async target", "cp.async source", "global write"}) {
+        CAPTURE(operation);
+        CHECK(worst(operation) == 1.0);
+    }
+}
+
+}  // namespace
+
 TEST_CASE("whole tiles: no bank conflicts, no sector too many") {
     using conv::Direction, conv::Math;
     // Taps inside of the image: of 8 windows in a line 22 of 24, two being in the padding; with stride 2, 23.
@@ -17,15 +29,26 @@ TEST_CASE("whole tiles: no bank conflicts, no sector too many") {
             CAPTURE(c.text());
             const ConvData data = make_data(c, Fill::integers);
             const std::vector<float> found = count(c, data);
-            for (const char* operation :
-                 {"shared read", "shared write", "cp.async target", "cp.async source", "global write"}) {
-                CAPTURE(operation);
-                CHECK(worst(operation) == 1.0);
-            }
+            check_ideal();
             // 64 channels of each of those taps once; and the filter, or dy once for each tap, which is as much.
             const std::uint64_t sectors = math == Math::bf16 ? 64 * 2 / 32 : 64 * 4 / 32;
             CHECK(cost("cp.async source") == (static_cast<std::uint64_t>(taps) + 9 * 64) * sectors);
             CHECK(cost("global write") == found.size() * sizeof(float) / 32);
+        }
+    }
+}
+
+TEST_CASE("the wider tiles: neither") {
+    using conv::Direction, conv::Math, conv::Tile;
+    for (const Direction direction : {Direction::fprop, Direction::dgrad, Direction::wgrad}) {
+        for (const Math math : {Math::bf16, Math::tf32, Math::f32}) {
+            for (const Tile tile : {Tile::oblong, Tile::large}) {
+                const ConvCase c = whole_tiles(direction, math, tile);
+                CAPTURE(c.text());
+                const std::vector<float> found = count(c, make_data(c, Fill::integers));
+                check_ideal();
+                CHECK(cost("global write") == found.size() * sizeof(float) / 32);
+            }
         }
     }
 }
