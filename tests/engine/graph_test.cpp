@@ -147,6 +147,38 @@ TEST_SUITE("unit") {
         CHECK(count<ops::AddBias>(partly) == 0);
     }
 
+    TEST_CASE("add and relu fuse into a batch norm, whose moments others read") {
+        Graph graph;
+        const Value x = graph.input("x", {2, 4, 4, 3}, DType::f32);
+        const Value gamma = parameter(graph, "gamma", {3}, true), running = parameter(graph, "mean", {3}, false);
+        const BatchNormResult norm = batch_norm(x, gamma, gamma, 1e-5);
+        const Value average = lerp(running, norm.mean, graph.constant({}, 0.1));
+        const Value shortcut = relu(x);  // made after the norm, before the sum
+        const Value y = relu(add(norm.y, shortcut));
+        graph.assign(running, average);
+        graph.output("y", y);
+
+        passes::fuse_epilogues(graph, accept_all);  // throws if a node stands before what it reads
+        const Node& fused = graph.producer(y.id);
+        REQUIRE(std::holds_alternative<ops::BatchNorm>(fused.op));
+        CHECK(to_string(fused.epilogue) == "+add relu");
+        CHECK(fused.inputs.back() == shortcut.id);
+        CHECK(fused.outputs == std::vector{y.id, norm.mean.id, norm.variance.id});
+        CHECK(graph.info(average.id).node > graph.info(y.id).node);
+        CHECK(count<ops::Add>(graph) == 0);
+        CHECK(count<ops::Relu>(graph) == 1);  // the shortcut's
+    }
+
+    TEST_CASE("a summand computed from a batch norm's moments is not fused into it") {
+        Graph graph;
+        const Value x = graph.input("x", {8, 3}, DType::f32), gamma = parameter(graph, "gamma", {3}, true);
+        const BatchNormResult norm = batch_norm(x, gamma, gamma, 1e-5);
+        const Value y = add(norm.y, add_bias(x, norm.mean));
+        graph.output("y", y);
+        passes::fuse_epilogues(graph, accept_all);
+        CHECK(count<ops::Add>(graph) == 1);
+    }
+
     TEST_CASE("a result that is also an output is not fused away") {
         Graph graph;
         const Value y = conv2d(graph.input("x", {1, 4, 4, 3}, DType::f32), parameter(graph, "w", {3, 1, 1, 3}, false));

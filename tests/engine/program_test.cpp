@@ -151,6 +151,38 @@ TEST_SUITE("unit") {
         CHECK(compare(fused.get("y"), expected, relative_to_largest(1e-5, "f32 sums of 27 products in another order")));
     }
 
+    TEST_CASE_FIXTURE(Fixture,
+                      "a batch norm in training with fused add and relu gives what the three give one by one") {
+        const Value x = graph.input("x", {4, 5, 5, 3}, DType::f32), running = entry(graph, "mean", {6});
+        const Value w = graph.entry({.name = "w", .spec = {{6, 3, 3, 3}, DType::f32}, .trainable = true});
+        const Value gamma = graph.entry({.name = "gamma", .spec = {{6}, DType::f32}, .trainable = true});
+        const BatchNormResult norm = batch_norm(conv2d(x, w, {.padding = {1, 1}}), gamma, gamma, 1e-5);
+        graph.assign(running, lerp(running, norm.mean, graph.constant({}, 0.1)));
+        const Value shortcut = conv2d(x, entry(graph, "w2", {6, 1, 1, 3}, 0.5));
+        const Value y = relu(add(norm.y, shortcut));
+        graph.output("y", y);
+        for (const ParameterGradient& p : parameter_gradients(reduce_sum(multiply(y, y), {0, 1, 2, 3})))
+            graph.output(p.parameter.name, p.gradient);
+        declare_entries(graph, store);
+        Program fused = compiled(), plain = compiled({.fusion = CompileOptions::Fusion::off});
+        CHECK(fused.text().find("+add relu") != std::string::npos);
+        std::vector<std::vector<Tensor>> found;
+        for (Program* program : {&plain, &fused}) {
+            store.write("w", hashed({6, 3, 3, 3}, 1));
+            store.write("gamma", vector({1, -0.5f, 2, 0.25f, 1, 1}));
+            store.write("mean", vector({0, 0, 0, 0, 0, 0}));
+            program->set("x", hashed({4, 5, 5, 3}, 3));
+            program->run();
+            found.push_back({});
+            for (const char* name : {"y", "w", "gamma"}) found.back().push_back(program->get(name).clone());
+            found.back().push_back(store.read("mean"));
+        }
+        for (std::size_t i = 0; i < found[0].size(); ++i) {
+            CAPTURE(i);
+            CHECK(compare(found[1][i], found[0][i], relative_to_largest(1e-6, "f32, the same sums")));
+        }
+    }
+
     TEST_CASE_FIXTURE(Fixture, "bf16 stays near f32 and the logits are f32") {
         const Value x = graph.input("x", {4, 8}, DType::f32);
         const Value hidden = relu(linear(x, entry(graph, "w1", {16, 8}), entry(graph, "b1", {16})));

@@ -22,16 +22,19 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int steps = 20;
+using Fusion = CompileOptions::Fusion;
+
+constexpr std::int64_t steps = 20;
 constexpr std::int64_t batch = 8;
 
-// What twenty steps of SGD leave: the loss of each, and every parameter, statistic and momentum.
+// What steps of SGD leave: the loss of each, and every parameter, statistic and momentum.
 struct Training {
     std::vector<double> losses;
     std::vector<Tensor> entries;
 };
 
-Training train_on_leaves(std::string_view device_name, int workers) {
+Training train_on_leaves(std::string_view device_name, int workers, std::int64_t count = steps,
+                         Fusion fusion = Fusion::on) {
     simt::set_workers(workers);
     Device device = open_device(device_name, "f32");
     const LeafSample sample = LeafSample::target();
@@ -47,11 +50,12 @@ Training train_on_leaves(std::string_view device_name, int workers) {
     Store store(device.backend->memory());
     declare_entries(graph, store);
     load_weights(WeightsFile::open("data/leaves/leafnet.safetensors"), graph, store, leafnet, HeadPolicy::renew);
-    Program program = compile(graph, store, *device.backend);
+    Program program = compile(graph, store, *device.backend, {.fusion = fusion});
+    CHECK((program.text().find("+add relu") != std::string::npos) == (fusion == Fusion::on));
     program.set("learning_rate", 0.01);
 
     Training training;
-    for (std::int64_t step = 0; step < steps; ++step) {
+    for (std::int64_t step = 0; step < count; ++step) {
         std::vector<Image> drawn;
         Tensor classes(Shape{batch}, DType::i32);
         for (std::int64_t i = 0; i < batch; ++i) {
@@ -122,6 +126,10 @@ TEST_CASE("simt: twenty training steps on leaves follow the cpu backend and do n
                 two.losses.back(), worst);
     check_equal_bits(two, train_on_leaves("simt", 2));
     check_equal_bits(two, train_on_leaves("simt", 1));
+}
+
+TEST_CASE("simt: fused batch norms give the bits of batch norm, add and relu one by one") {
+    check_equal_bits(train_on_leaves("simt", 2, 2), train_on_leaves("simt", 2, 2, Fusion::off));
 }
 
 }  // namespace cambium

@@ -32,7 +32,7 @@ Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& 
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     norm.activation = activation_of(epilogue);
     dev::Stream& stream = context.stream;
-    return make_step(
+    Prepared step = make_step(
         [=, &stream](const Operands& o) {
             norm::forward(norm,
                           {.x = o.inputs[0],
@@ -45,6 +45,8 @@ Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& 
                           o.workspace, stream);
         },
         norm::workspace_bytes(norm));
+    if (epilogue.residual >= 0) step->aliases = {{.output = 0, .input = epilogue.residual}};
+    return step;
 }
 
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context) {

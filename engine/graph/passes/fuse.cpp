@@ -1,4 +1,5 @@
-// Fusion of elementwise steps into the convolution or matrix product before them.
+// Fusion of elementwise steps into the convolution, matrix product or batch norm before them.
+#include <algorithm>
 #include <optional>
 
 #include "engine/graph/passes/passes.h"
@@ -6,54 +7,60 @@
 namespace cambium::passes {
 namespace {
 
+bool reads(const Node& node, const std::vector<int>& values) {
+    return std::ranges::find_first_of(node.inputs, values) != node.inputs.end();
+}
+
 class Fuser {
   public:
     Fuser(Graph& graph, const std::function<bool(const NodeSpec&)>& supported)
-        : graph_(graph), supported_(supported), uses_(count_uses(graph)), reader_(graph.values().size(), -1) {
-        for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-            for (const int input : graph.nodes()[i].inputs)
-                reader_[static_cast<std::size_t>(input)] = static_cast<int>(i);
-        }
-        for (const auto& [name, value] : graph.outputs()) reader_[static_cast<std::size_t>(value)] = -1;
-    }
+        : graph_(graph), supported_(supported), uses_(count_uses(graph)), nodes_(graph.nodes()) {}
 
     void run() {
-        // The fused node stands where its last step stood: by then all its operands exist.
-        std::vector<std::optional<Node>> nodes(graph_.nodes().begin(), graph_.nodes().end());
-        for (std::size_t i = 0; i < nodes.size(); ++i) {
-            if (!nodes[i] || !is_root(nodes[i]->op) || !nodes[i]->epilogue.empty()) continue;
-            Node fused = *nodes[i];
+        for (std::size_t i = 0; i < nodes_.size();) {
             std::size_t at = i;
-            while (const std::optional<std::size_t> next = extend(fused, nodes)) {
-                nodes[at].reset();
-                at = *next;
+            if (is_root(nodes_[i].op) && nodes_[i].epilogue.empty()) {
+                while (const std::optional<std::size_t> place = extend(at)) at = *place;
             }
-            nodes[at] = std::move(fused);
+            if (at == i) ++i;  // else it moved back, and another node stands here now
         }
-        std::vector<Node> kept;
-        for (std::optional<Node>& node : nodes) {
-            if (node) kept.push_back(std::move(*node));
-        }
-        graph_.replace_nodes(std::move(kept));
+        graph_.replace_nodes(std::move(nodes_));
     }
 
   private:
     static bool is_root(const Op& op) {
-        return std::holds_alternative<ops::Conv2d>(op) || std::holds_alternative<ops::MatMul>(op);
+        return std::holds_alternative<ops::Conv2d>(op) || std::holds_alternative<ops::MatMul>(op) ||
+               std::holds_alternative<ops::BatchNorm>(op);
     }
 
-    // Adds the only reader of `fused`'s result to its epilogue, if it is a step and the backend accepts it.
-    std::optional<std::size_t> extend(Node& fused, const std::vector<std::optional<Node>>& nodes) const {
-        const auto result = static_cast<std::size_t>(fused.outputs[0]);
-        if (uses_[result] != 1 || reader_[result] < 0) return {};
-        const auto index = static_cast<std::size_t>(reader_[result]);
-        if (!nodes[index]) return {};
-        Node candidate = fused;
-        if (!append_step(candidate, *nodes[index], static_cast<int>(result))) return {};
-        candidate.outputs = nodes[index]->outputs;
-        if (!supported_(node_spec(graph_, candidate))) return {};
-        fused = std::move(candidate);
-        return index;
+    // Adds the only reader of the first result of the node at `at` to its epilogue, if it is a step and the backend
+    // accepts it. The fused node stands where the step stood, for by then all its operands exist; what needs its other
+    // results, the moments of a batch norm, moves behind it. Returns the new place.
+    std::optional<std::size_t> extend(std::size_t at) {
+        const int result = nodes_[at].outputs[0];
+        if (uses_[static_cast<std::size_t>(result)] != 1) return {};
+        std::size_t step = at + 1;
+        while (step < nodes_.size() && !reads(nodes_[step], {result})) ++step;
+        if (step == nodes_.size()) return {};  // it is an output of the graph
+        Node fused = nodes_[at];
+        if (!append_step(fused, nodes_[step], result)) return {};
+        fused.outputs[0] = nodes_[step].outputs[0];
+        if (!supported_(node_spec(graph_, fused))) return {};
+
+        std::vector<int> made = nodes_[at].outputs;  // and what is computed from them
+        std::vector<Node> before, behind;
+        for (std::size_t i = at + 1; i < step; ++i) {
+            const Node& node = nodes_[i];
+            const bool needs = reads(node, made);
+            if (needs) made.insert(made.end(), node.outputs.begin(), node.outputs.end());
+            (needs ? behind : before).push_back(node);
+        }
+        if (reads(fused, made)) return {};  // a summand computed from the moments
+        const auto begin = nodes_.begin() + static_cast<std::ptrdiff_t>(at);
+        const auto place = std::ranges::move(before, begin).out;
+        *place = std::move(fused);
+        nodes_.erase(std::ranges::move(behind, place + 1).out);
+        return at + before.size();
     }
 
     static bool append_step(Node& fused, const Node& step, int result) {
@@ -84,7 +91,8 @@ class Fuser {
 
     Graph& graph_;
     const std::function<bool(const NodeSpec&)>& supported_;
-    std::vector<int> uses_, reader_;
+    std::vector<int> uses_;
+    std::vector<Node> nodes_;
 };
 
 }  // namespace

@@ -26,8 +26,8 @@ void fold_frozen_norms(Graph& graph);
 // statistics, filter gradients, logits, losses and optimizer state stay f32. Converts are inserted where both meet.
 void place_casts(Graph& graph);
 
-// Appends add_bias, scale_shift, add and relu to the epilogue of the convolution or matrix product before them, as far
-// as `supported` accepts the fused node.
+// Appends add_bias, scale_shift, add, relu and gelu to the epilogue of the convolution, matrix product or batch norm
+// before them, as far as `supported` accepts the fused node.
 void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
 
 // For each value: whether it can be computed from the store and constants alone.
