@@ -31,9 +31,9 @@ CAMBIUM_DEVICE float operand(T element) {
 
 CAMBIUM_DEVICE void store_sum(const gemm::Problem& result, void* d, std::int64_t row, std::int64_t column, float sum) {
     if (result.output == Output::f32) {
-        gemm::store_element<float>(result, d, row, column, sum);
+        gemm::store_element<float>(result, d, {row, column, column + 1}, sum);
     } else {
-        gemm::store_element<bf16>(result, d, row, column, sum);
+        gemm::store_element<bf16>(result, d, {row, column, column + 1}, sum);
     }
 }
 

@@ -11,6 +11,7 @@ namespace cambium::gemm {
 struct Problem {
     std::int64_t m, n, k;
     std::int64_t lda, ldb, ldd;
+    Batch batch;                     // a launch of several products has them along z; convolutions have none
     int copy_bytes_a, copy_bytes_b;  // 16, 8, 4 or 2: the widest copy to which all rows are aligned
     int splits;
     int store_elements;  // 4, 2 or 1: the widest run of elements to which rows of D and of the residual are aligned
@@ -32,20 +33,26 @@ CAMBIUM_DEVICE float before_residual(const Problem& p, float sum, std::int64_t c
     return activate(x, p.epilogue.activation);
 }
 
-template <class Out>
-CAMBIUM_DEVICE void store_element(const Problem& p, void* d, std::int64_t row, std::int64_t column, float sum) {
-    float x = before_residual(p, sum, column);
-    if (p.epilogue.residual != nullptr) {
-        const auto* residual = static_cast<const Out*>(p.epilogue.residual);
-        x += static_cast<float>(residual[row * p.epilogue.residual_stride + column]);
-    }
-    static_cast<Out*>(d)[row * p.ldd + column] = Out(activate(x, p.epilogue.last_activation));
-}
-
 // Successive elements of a row of D, of which those from column `end` on do not exist.
 struct Run {
     std::int64_t row, column, end;
+    std::int64_t matrix = 0;  // of the batch
+
+    CAMBIUM_DEVICE std::int64_t in_d(const Problem& p) const { return matrix * p.batch.d + row * p.ldd + column; }
+    CAMBIUM_DEVICE std::int64_t in_residual(const Problem& p) const {
+        return matrix * p.batch.residual + row * p.epilogue.residual_stride + column;
+    }
 };
+
+// The run's first element.
+template <class Out>
+CAMBIUM_DEVICE void store_element(const Problem& p, void* d, const Run& run, float sum) {
+    float x = before_residual(p, sum, run.column);
+    if (p.epilogue.residual != nullptr) {
+        x += static_cast<float>(static_cast<const Out*>(p.epilogue.residual)[run.in_residual(p)]);
+    }
+    static_cast<Out*>(d)[run.in_d(p)] = Out(activate(x, p.epilogue.last_activation));
+}
 
 // A run's elements, one access where all exist and rows are aligned to it (its column is a multiple of Count).
 template <class Out, int Count>
@@ -54,7 +61,8 @@ CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, const f
     if (run.column >= run.end) return;
     if (p.store_elements < Count || run.column + Count > run.end) {
         for (int i = 0; i < Count; ++i) {
-            if (run.column + i < run.end) store_element<Out>(p, d, run.row, run.column + i, sums[i]);
+            const Run single{run.row, run.column + i, run.end, run.matrix};
+            if (single.column < run.end) store_element<Out>(p, d, single, sums[i]);
         }
         return;
     }
@@ -62,12 +70,12 @@ CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, const f
     for (int i = 0; i < Count; ++i) x[i] = before_residual(p, sums[i], run.column + i);
     if (p.epilogue.residual != nullptr) {
         const auto* residual = static_cast<const Out*>(p.epilogue.residual);
-        const auto r = dev::load_vector<Elements>(residual + run.row * p.epilogue.residual_stride + run.column);
+        const auto r = dev::load_vector<Elements>(residual + run.in_residual(p));
         for (int i = 0; i < Count; ++i) x[i] += static_cast<float>(r[i]);
     }
     Elements elements;
     for (int i = 0; i < Count; ++i) elements[i] = Out(activate(x[i], p.epilogue.last_activation));
-    dev::store_vector(static_cast<Out*>(d) + run.row * p.ldd + run.column, elements);
+    dev::store_vector(static_cast<Out*>(d) + run.in_d(p), elements);
 }
 
 }  // namespace cambium::gemm

@@ -1,6 +1,7 @@
-// Matrix product with an epilogue, D = last(activation(scale op(A) op(B) + bias) + residual), all row-major: the host's
-// side. One descriptor says what is wanted, choose_plan() how the tuned kernel does it, run() launches. Every sum is
-// taken in an order that the descriptor alone decides, so the same call gives the same bits on every run.
+// Matrix products with an epilogue, D = last(activation(scale op(A) op(B) + bias) + residual), all row-major, one or a
+// batch of them in a launch: the host's side. One descriptor says what is wanted, choose_plan() how the tuned kernel
+// does it, run() launches. Every sum is taken in an order that the descriptor alone decides, so the same call gives the
+// same bits on every run.
 #pragma once
 
 #include <cstddef>
@@ -48,6 +49,14 @@ struct Epilogue {
     Activation last_activation = Activation::none;
 };
 
+// Products that share all but where their matrices lie: elements from one matrix to the next. 0 repeats the same matrix
+// in every product; D's must not overlap. Scale and bias are the same for all. So heads of attention, interleaved in
+// rows [tokens, heads, size], are a batch of stride `size` with rows `heads size` apart.
+struct Batch {
+    std::int64_t count = 1;
+    std::int64_t a = 0, b = 0, d = 0, residual = 0;
+};
+
 struct Gemm {
     std::int64_t m = 0, n = 0, k = 0;
     Transpose transpose_a = Transpose::no;  // no: A is stored [M, K]; yes: [K, M]
@@ -55,6 +64,7 @@ struct Gemm {
     // Leading dimensions: elements from row to row as stored; 0: rows without gaps. Rows of A and B at multiples of 16
     // bytes are copied 16 bytes at a time, others 8, 4 or 2.
     std::int64_t lda = 0, ldb = 0, ldd = 0;
+    Batch batch = {};
     Math math = Math::bf16;
     Output output = Output::f32;
     Epilogue epilogue = {};
@@ -69,10 +79,11 @@ Plan choose_plan(const Gemm& gemm);
 // Device memory that run() needs besides the operands, in bytes: partial sums and arrival counters of split-K, else 0.
 std::size_t workspace_bytes(const Gemm& gemm);
 
-// Enqueues the product on `stream`. A, B: of the type that gemm.math names; D: of gemm.output's. Workspace: device
+// Enqueues the products on `stream`. A, B: of the type that gemm.math names; D: of gemm.output's. Workspace: device
 // memory, 16-byte aligned, of at least workspace_bytes(gemm); its content does not matter before or after, but no other
-// product may use it at the same time. Nothing is launched where M or N is 0; where K is 0, D is the epilogue of 0.
-// Throws UsageError where the descriptor makes no sense, a pointer is null or misaligned, or the workspace too small.
+// call may use it at the same time. Nothing is launched where M, N or the batch is 0; where K is 0, D is the epilogue
+// of 0. Throws UsageError where the descriptor makes no sense, a pointer is null or misaligned, or the workspace too
+// small.
 void run(const Gemm& gemm, const void* a, const void* b, void* d, std::span<std::byte> workspace, dev::Stream& stream);
 
 }  // namespace cambium::gemm

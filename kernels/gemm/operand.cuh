@@ -61,7 +61,8 @@ CAMBIUM_DEVICE void copy_chunk(T* target, const T* source, int valid) {
 // edges. All `Threads` threads of the block take part.
 template <class Tile, int Threads, int Bytes, class T>
 CAMBIUM_DEVICE void copy_tile(T* tile, const Stored<T>& stored, std::int64_t row0, std::int64_t column0) {
-    constexpr int kUnroll = Bytes == 16 ? Tile::kRows * Tile::kChunks / Threads : 1;  // rare widths: small code
+    // Rare widths: small code. f32's large tiles leave no registers for the addresses of four chunks at once.
+    constexpr int kUnroll = Bytes != 16 ? 1 : sizeof(T) == 4 ? 2 : Tile::kRows * Tile::kChunks / Threads;
 #pragma unroll kUnroll
     for (int c = static_cast<int>(threadIdx.x); c < Tile::kRows * Tile::kChunks; c += Threads) {
         const int row = c / Tile::kChunks, column = c % Tile::kChunks * Tile::kChunk;

@@ -35,6 +35,9 @@ __global__ void __launch_bounds__(kPlainTile* kPlainTile)
     const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
     const std::int64_t tiles_n = (p.n + kPlainTile - 1) / kPlainTile;
     const std::int64_t row = blockIdx.x / tiles_n * kPlainTile + y, column = blockIdx.x % tiles_n * kPlainTile + x;
+    const std::int64_t matrix = blockIdx.z;
+    a += matrix * p.batch.a;
+    b += matrix * p.batch.b;
     float sum = 0.0f;
     for (std::int64_t k0 = 0; k0 < p.k; k0 += kPlainTile) {
         tiles.a[y][x] = operand<math>(a, a_strides, row, k0 + x, p.m, p.k);
@@ -44,10 +47,11 @@ __global__ void __launch_bounds__(kPlainTile* kPlainTile)
         __syncthreads();
     }
     if (row >= p.m || column >= p.n) return;
+    const Run element{row, column, column + 1, matrix};
     if (p.output == Output::f32) {
-        store_element<float>(p, d, row, column, sum);
+        store_element<float>(p, d, element, sum);
     } else {
-        store_element<bf16>(p, d, row, column, sum);
+        store_element<bf16>(p, d, element, sum);
     }
 }
 

@@ -28,24 +28,26 @@ __global__ void __launch_bounds__(Tiling::kThreads)
           unsigned* arrived, Problem p) {
     auto& stages = dev::shared<typename Tiling::Stages>();
     const int part = static_cast<int>(blockIdx.y);
+    const std::int64_t matrix = blockIdx.z;
     const Work work = work_of_block<Tiling>(p.m, p.n, p.k, blockIdx.x, part, p.splits);
     typename Tiling::WarpTile warp;
     warp.clear();
     if (work.k_tiles > 0) {
         const bool a_k = Tiling::kMajorA == Major::k, b_k = Tiling::kMajorB == Major::k;
-        const StoredOperands<Tiling> operands{{a, a_k ? p.m : p.k, a_k ? p.k : p.m, p.lda},
-                                              {b, b_k ? p.n : p.k, b_k ? p.k : p.n, p.ldb},
+        const StoredOperands<Tiling> operands{{a + matrix * p.batch.a, a_k ? p.m : p.k, a_k ? p.k : p.m, p.lda},
+                                              {b + matrix * p.batch.b, b_k ? p.n : p.k, b_k ? p.k : p.n, p.ldb},
                                               p.copy_bytes_a,
                                               p.copy_bytes_b,
                                               work};
         multiply_tiles<Tiling>(warp, stages, work.k_tiles, operands);
     }
     if (p.splits > 1) {
-        float* tile_partials = partials + std::int64_t{blockIdx.x} * p.splits * (Tiling::kM * Tiling::kN);
-        if (!sum_parts<Tiling>(warp, stages, tile_partials, arrived + blockIdx.x, part, p.splits)) return;
+        const std::int64_t of_launch = matrix * gridDim.x + blockIdx.x;
+        float* tile_partials = partials + of_launch * p.splits * (Tiling::kM * Tiling::kN);
+        if (!sum_parts<Tiling>(warp, stages, tile_partials, arrived + of_launch, part, p.splits)) return;
     }
     store_tile<Tiling>(p, warp, stages, d, [&](int row, int column) {
-        return Run{work.row + row, work.column + column, work.row + row < p.m ? p.n : 0};
+        return Run{work.row + row, work.column + column, work.row + row < p.m ? p.n : 0, matrix};
     });
 }
 

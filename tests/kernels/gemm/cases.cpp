@@ -13,21 +13,34 @@ using gemm::Transpose;
 
 std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
+// How the matrices of an operand are stored.
 struct Layout {
     std::int64_t rows, columns, stride;
-    std::size_t elements() const { return rows == 0 || columns == 0 ? 0 : size((rows - 1) * stride + columns); }
+    std::int64_t matrices, matrix_stride;
+    std::size_t elements() const {
+        if (rows == 0 || columns == 0 || matrices == 0) return 0;
+        return size((matrices - 1) * matrix_stride + (rows - 1) * stride + columns);
+    }
+    std::size_t at(std::int64_t matrix, std::int64_t row, std::int64_t column) const {
+        return size(matrix * matrix_stride + row * stride + column);
+    }
 };
-Layout layout(std::int64_t rows, std::int64_t columns, std::int64_t stride) {
-    return {rows, columns, stride == 0 ? columns : stride};
+Layout layout(const gemm::Gemm& g, std::int64_t rows, std::int64_t columns, std::int64_t stride,
+              std::int64_t matrix_stride) {
+    return {rows, columns, stride == 0 ? columns : stride, g.batch.count, matrix_stride};
 }
 Layout layout_a(const gemm::Gemm& g) {
-    return g.transpose_a == Transpose::yes ? layout(g.k, g.m, g.lda) : layout(g.m, g.k, g.lda);
+    const bool transposed = g.transpose_a == Transpose::yes;
+    return layout(g, transposed ? g.k : g.m, transposed ? g.m : g.k, g.lda, g.batch.a);
 }
 Layout layout_b(const gemm::Gemm& g) {
-    return g.transpose_b == Transpose::yes ? layout(g.n, g.k, g.ldb) : layout(g.k, g.n, g.ldb);
+    const bool transposed = g.transpose_b == Transpose::yes;
+    return layout(g, transposed ? g.n : g.k, transposed ? g.k : g.n, g.ldb, g.batch.b);
 }
-Layout layout_d(const gemm::Gemm& g) { return layout(g.m, g.n, g.ldd); }
-Layout layout_residual(const gemm::Gemm& g) { return layout(g.m, g.n, g.epilogue.residual_stride); }
+Layout layout_d(const gemm::Gemm& g) { return layout(g, g.m, g.n, g.ldd, g.batch.d); }
+Layout layout_residual(const gemm::Gemm& g) {
+    return layout(g, g.m, g.n, g.epilogue.residual_stride, g.batch.residual);
+}
 
 float round_to(bool low, float x) { return low ? static_cast<float>(bf16(x)) : x; }
 
@@ -42,28 +55,36 @@ Real activated(Real x, gemm::Activation activation) {
     return x;
 }
 
+// Of D [batch, M, N].
+template <class Body>
+void for_each_element(const gemm::Gemm& g, Body&& body) {
+    for (std::int64_t z = 0; z < g.batch.count; ++z) {
+        for (std::int64_t m = 0; m < g.m; ++m) {
+            for (std::int64_t n = 0; n < g.n; ++n) body(z, m, n);
+        }
+    }
+}
+
 // One definition of the product, in the given arithmetic; `operand` rounds A's and B's elements.
 template <class Real, class Operand>
 std::vector<Real> product(const GemmCase& c, const GemmData& data, Operand&& operand) {
     const gemm::Gemm& g = c.gemm;
     const Layout a = layout_a(g), b = layout_b(g), residual = layout_residual(g);
     const bool a_transposed = g.transpose_a == Transpose::yes, b_transposed = g.transpose_b == Transpose::yes;
-    std::vector<Real> result(size(g.m * g.n));
-    for (std::int64_t m = 0; m < g.m; ++m) {
-        for (std::int64_t n = 0; n < g.n; ++n) {
-            Real sum = 0;
-            for (std::int64_t k = 0; k < g.k; ++k) {
-                const float x = data.a[size(a_transposed ? k * a.stride + m : m * a.stride + k)];
-                const float y = data.b[size(b_transposed ? n * b.stride + k : k * b.stride + n)];
-                sum += static_cast<Real>(operand(x)) * static_cast<Real>(operand(y));
-            }
-            if (c.scale) sum *= static_cast<Real>(data.scale[size(n)]);
-            if (c.bias) sum += static_cast<Real>(data.bias[size(n)]);
-            sum = activated(sum, g.epilogue.activation);
-            if (c.residual) sum += static_cast<Real>(data.residual[size(m * residual.stride + n)]);
-            result[size(m * g.n + n)] = activated(sum, g.epilogue.last_activation);
+    std::vector<Real> result;
+    for_each_element(g, [&](std::int64_t z, std::int64_t m, std::int64_t n) {
+        Real sum = 0;
+        for (std::int64_t k = 0; k < g.k; ++k) {
+            const float x = data.a[a_transposed ? a.at(z, k, m) : a.at(z, m, k)];
+            const float y = data.b[b_transposed ? b.at(z, n, k) : b.at(z, k, n)];
+            sum += static_cast<Real>(operand(x)) * static_cast<Real>(operand(y));
         }
-    }
+        if (c.scale) sum *= static_cast<Real>(data.scale[size(n)]);
+        if (c.bias) sum += static_cast<Real>(data.bias[size(n)]);
+        sum = activated(sum, g.epilogue.activation);
+        if (c.residual) sum += static_cast<Real>(data.residual[residual.at(z, m, n)]);
+        result.push_back(activated(sum, g.epilogue.last_activation));
+    });
     return result;
 }
 
@@ -102,11 +123,13 @@ std::vector<float> run_typed(const GemmCase& c, const GemmData& data) {
     d.download(host, stream);
 
     std::vector<float> result;
-    for (std::size_t i = 0; i < host.size(); ++i) {
-        const bool inside = static_cast<std::int64_t>(i) % layout_out.stride < layout_out.columns;
-        const float x = static_cast<float>(host[i]);
-        if (inside) result.push_back(x);
-        if (!inside && x != static_cast<float>(Out(kGap))) {
+    for_each_element(c.gemm, [&](std::int64_t z, std::int64_t m, std::int64_t n) {
+        Out& element = host[layout_out.at(z, m, n)];
+        result.push_back(static_cast<float>(element));
+        element = Out(kGap);
+    });
+    for (const Out& gap : host) {
+        if (static_cast<float>(gap) != static_cast<float>(Out(kGap))) {
             throw std::runtime_error("a gap between rows of D was written: " + c.text());
         }
     }
@@ -124,6 +147,25 @@ std::int64_t random_size(RandomStream& random, int largest) {
     return std::min<std::int64_t>(extent, largest);
 }
 
+// Matrices one after the other, with a gap or without, or interleaved row by row; of A, B and the residual sometimes
+// one for all.
+void make_batch(GemmCase& c, RandomStream& random) {
+    gemm::Gemm& g = c.gemm;
+    g.batch.count = random.below(8) == 0 ? 0 : 2 + random.below(3);
+    const auto place = [&](const Layout& one, std::int64_t& row_stride, bool may_repeat) -> std::int64_t {
+        const std::uint32_t kind = random.below(may_repeat ? 4 : 3);
+        const std::int64_t gap = random.below(2) == 0 ? 0 : 1 + random.below(8);
+        if (kind == 3) return 0;
+        if (kind < 2) return std::max<std::int64_t>(one.rows * one.stride, 1) + gap;
+        row_stride = std::max<std::int64_t>(g.batch.count, 1) * one.columns + gap;
+        return std::max<std::int64_t>(one.columns, 1);
+    };
+    g.batch.a = place(layout_a(g), g.lda, true);
+    g.batch.b = place(layout_b(g), g.ldb, true);
+    g.batch.d = place(layout_d(g), g.ldd, false);
+    g.batch.residual = place(layout_residual(g), g.epilogue.residual_stride, true);
+}
+
 }  // namespace
 
 std::string GemmCase::text() const {
@@ -134,6 +176,11 @@ std::string GemmCase::text() const {
                     "x" + number(gemm.k) + " " + (gemm.transpose_a == Transpose::yes ? "T" : "N") +
                     (gemm.transpose_b == Transpose::yes ? "T" : "N") + " ld " + number(gemm.lda) + "," +
                     number(gemm.ldb) + "," + number(gemm.ldd) + " skew " + number(skew);
+    const gemm::Batch& all = gemm.batch;
+    if (all.count != 1) {
+        s += " batch " + number(all.count) + " at " + number(all.a) + "," + number(all.b) + "," + number(all.d) + "," +
+             number(all.residual);
+    }
     s += gemm.output == gemm::Output::bf16 ? " to bf16" : "";
     s += scale ? " scale" : "";
     s += std::string(bias ? " bias" : "") + activations[static_cast<int>(gemm.epilogue.activation)];
@@ -212,6 +259,7 @@ GemmCase random_case(int number, int largest) {
     }
     c.scale = random.below(3) == 0;
     if (random.below(3) == 0) g.epilogue.last_activation = gemm::Activation::relu;
+    if (random.below(4) == 0) make_batch(c, random);
     c.seed = static_cast<std::uint32_t>(number);
     return c;
 }

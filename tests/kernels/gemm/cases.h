@@ -26,7 +26,7 @@ struct GemmData {
 };
 GemmData make_data(const GemmCase& c, Fill fill);
 
-// Result [M, N], and what bounds rounding errors: the largest sum of the terms' magnitudes.
+// Result [batch, M, N], and what bounds rounding errors: the largest sum of the terms' magnitudes.
 struct Exact {
     std::vector<double> value;
     double magnitude = 0;
@@ -35,11 +35,11 @@ Exact exact_product(const GemmCase& c, const GemmData& data);
 // The same by one f32 sum per element, operands and result rounded as the case says: a plain low-precision product.
 std::vector<float> low_precision_product(const GemmCase& c, const GemmData& data);
 
-// Runs it and returns [M, N]. Throws std::runtime_error if a gap between rows of D was written.
+// Runs it and returns [batch, M, N]. Throws std::runtime_error if a gap between rows of D was written.
 std::vector<float> run_on_device(const GemmCase& c, const GemmData& data);
 
 // The number-th random case: sizes 0 and 1, odd ones, multiples of tiles and their neighbours, gaps between rows, all
-// transposes, types, epilogues and plans. Sizes are at most `largest`.
+// transposes, types, epilogues and plans, every fourth a batch. Sizes are at most `largest`.
 GemmCase random_case(int number, int largest);
 
 }  // namespace cambium::test

@@ -95,6 +95,12 @@ TEST_CASE("the heuristic: large tiles where they fill the device, parts of K whe
     CHECK(gemm::workspace_bytes(g) == 256 + 4 * 16 * 64 * 64 * sizeof(float));
     g.k = 256;
     CHECK(gemm::choose_plan(g).splits == 1);
+    g.k = 4096;
+    g.batch = {.count = 8, .a = 128 * 4096, .b = 4096 * 128, .d = 128 * 128};
+    CHECK(gemm::choose_plan(g).splits == 4);  // the batch keeps more of the device busy
+    CHECK(gemm::workspace_bytes(g) == 256 + 32 * 4 * 64 * 64 * sizeof(float));
+    g.batch.count = 132;
+    CHECK(gemm::choose_plan(g).tile == gemm::Tile::m128n128);
 }
 
 TEST_CASE("descriptors that make no sense are refused before anything is launched") {
@@ -122,4 +128,9 @@ TEST_CASE("descriptors that make no sense are refused before anything is launche
     refuses(g, p, p, p, "the workspace has 0 bytes and must have 33024");
     g.plan->splits = 0;
     refuses(g, p, p, p, "K cannot be cut into 0 parts");
+    g = good;
+    g.batch.count = 2;
+    refuses(g, p, p, p, "batch 2: all products of the batch would be written to the same D");
+    g.batch = {.count = 65536, .d = 16};
+    refuses(g, p, p, p, "at most 65535 products");
 }

@@ -63,7 +63,7 @@ mutate pipeline.cuh "fragments are not double-buffered" 's/load_step<Tiling>(fra
 mutate pipeline.cuh "two stages instead of three" 's/kStages = 3/kStages = 2/'
 # Shared memory
 mutate operand.cuh "no swizzle" 's/if (!Swizzled) return 0;/return 0;/'
-mutate operand.cuh "a swizzle of four rows instead of eight" 's/: row % 8;/: row % 4;/'
+mutate operand.cuh "a swizzle of four rows instead of eight" 's/? 4 : 8;/? 4 : 4;/'
 mutate operand.cuh "the copy forgets the swizzle" 's/tile + Tile::offset(row, column), source/tile + row * Tile::kColumns + column, source/'
 mutate operand.cuh "the copy reads beyond the last row" 's/row0 + row < stored.rows ?/row0 + row <= stored.rows ?/'
 mutate operand.cuh "columns beyond the edge are copied" 's/left < Tile::kChunk ? static_cast<int>(left)/left < 0 ? static_cast<int>(left)/'

@@ -32,11 +32,17 @@ std::vector<GemmCase> scheduled_cases() {
         return c;
     };
     using gemm::Math, gemm::Tile;
-    return {
-        make(Math::bf16, 0, 40, 72, 200, 0, {Tile::m64n64, 1}), make(Math::bf16, 1, 20, 30, 280, 2, {Tile::m64n64, 3}),
-        make(Math::bf16, 2, 65, 9, 129, 1, {Tile::m64n64, 2}),  make(Math::bf16, 3, 24, 40, 64, 4, {Tile::m128n128, 1}),
-        make(Math::tf32, 0, 33, 20, 100, 0, {Tile::m64n64, 2}), make(Math::tf32, 3, 31, 70, 68, 1, {Tile::m64n64, 1}),
-        make(Math::f32, 1, 17, 66, 96, 0, {Tile::m64n64, 3}),   make(Math::f32, 2, 12, 20, 70, 2, {Tile::m64n64, 1})};
+    GemmCase batch = make(Math::bf16, 0, 40, 72, 200, 0, {Tile::m64n64, 2});
+    batch.gemm.batch = {.count = 2, .a = 200, .b = 0, .d = 200 * 72};
+    return {batch,
+            make(Math::bf16, 0, 40, 72, 200, 0, {Tile::m64n64, 1}),
+            make(Math::bf16, 1, 20, 30, 280, 2, {Tile::m64n64, 3}),
+            make(Math::bf16, 2, 65, 9, 129, 1, {Tile::m64n64, 2}),
+            make(Math::bf16, 3, 24, 40, 64, 4, {Tile::m128n128, 1}),
+            make(Math::tf32, 0, 33, 20, 100, 0, {Tile::m64n64, 2}),
+            make(Math::tf32, 3, 31, 70, 68, 1, {Tile::m64n64, 1}),
+            make(Math::f32, 1, 17, 66, 96, 0, {Tile::m64n64, 3}),
+            make(Math::f32, 2, 12, 20, 70, 2, {Tile::m64n64, 1})};
 }
 
 }  // namespace
