@@ -93,10 +93,10 @@ Exit bench_step(const Options& options) {
         print(json.text() + "\n");
     } else {
         const std::string text = fmt::format(
-            "{} batch {} {} on {}, {} threads: {:.1f} ms a step, {:.1f} images/s, {:.1f} GFLOP/s, peak memory {:.0f} "
+            "{} batch {} {} on {}, {} threads: {:.1f} ms a step, {:.{}f} images/s, {:.1f} GFLOP/s, peak memory {:.0f} "
             "MB",
             options.model, options.batch, name_of(device.precision), device.backend->name(), thread_count(),
-            milliseconds, rate, program.flops() / milliseconds * 1e-6, peak);
+            milliseconds, rate, rate < 10 ? 2 : 1, program.flops() / milliseconds * 1e-6, peak);
         print(wrapped(text, result_width(), 2) + "\n");
     }
     return Exit::done;
