@@ -1,12 +1,13 @@
-// The CUDA kernels on the CPU against the reference, over random attributes and shapes of every operator: integers
-// exactly, f32 and bf16 within rounding. The same program runs with the checked kernels, where a race, a stray access
-// or a read of what nobody wrote fails it.
+// The CUDA kernels, on the CPU or on a GPU, against the reference, over random attributes and shapes of every operator:
+// integers exactly, f32 and bf16 within rounding. The same program runs with the checked kernels, where a race, a stray
+// access or a read of what nobody wrote fails it.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
 #include <functional>
 
 #include "engine/backends/gpu/gpu_backend.h"
+#include "engine/base/fail.h"
 #include "engine/cases/case.h"
 #include "tests/compare.h"
 #include "tests/engine/cpu_harness.h"
@@ -17,12 +18,16 @@ using namespace cambium::test;
 
 namespace {
 
-// CAMBIUM_GPU=check: the checked kernels, which are a hundred times slower.
-bool is_checked() {
+// CAMBIUM_GPU=check: the checked kernels, which are a hundred times slower; CAMBIUM_GPU=cuda: a GPU.
+gpu::Device device() {
     const char* wanted = std::getenv("CAMBIUM_GPU");
-    return wanted != nullptr && std::string_view(wanted) == "check";
+    const std::string_view name = wanted == nullptr ? "simt" : wanted;
+    if (name == "simt") return gpu::Device::simt;
+    if (name == "check") return gpu::Device::simt_check;
+    if (name == "cuda") return gpu::Device::cuda;
+    fail("CAMBIUM_GPU is '{}'; it may be simt, check or cuda", name);
 }
-std::uint64_t draws() { return is_checked() ? 4 : 50; }
+std::uint64_t draws() { return device() == gpu::Device::simt_check ? 4 : 50; }
 
 // CAMBIUM_OPERATOR=conv2d: the cases of one operator only.
 bool is_wanted(const Op& op) {
@@ -31,8 +36,7 @@ bool is_wanted(const Op& op) {
 }
 
 Backend& backend() {
-    static const std::unique_ptr<Backend> backend =
-        gpu::make_backend(is_checked() ? gpu::Device::simt_check : gpu::Device::simt);
+    static const std::unique_ptr<Backend> backend = gpu::make_backend(device());
     return *backend;
 }
 
