@@ -323,4 +323,22 @@ TEST_CASE_FIXTURE(Fixture, "sheet draws a row of photos for each class; an unrea
     CHECK(cambium({"sheet", "leaves", "--size", "4096", "--columns", "1000"}).status == 1);
 }
 
+TEST_CASE("bench kernels --counters counts the accesses of a step's kernels, where the build has them for the CPU") {
+    CHECK(cambium({"bench", "kernels"}).status == 2);
+    const Outcome found = cambium(
+        {"bench", "kernels", "--counters", "--model", "resnet20_cifar", "--kernel", "softmax_cross_entropy", "--json"});
+    if (found.status != 0) {
+        CHECK(found.error.find("has no simt module") != std::string::npos);
+        return;
+    }
+    const Json kernels = Json::parse(found.out).at("kernels");
+    CHECK(kernels.size() == 2);  // the loss and its gradient, once in a step each
+    for (const Json& kernel : kernels) {
+        CHECK(kernel.at("count") == 1);
+        CHECK(kernel.at("bytes").get<double>() >= 4000);  // a row of 1000 logits in f32
+        CHECK(kernel.at("sector_factor").get<double>() >= 1);
+    }
+    CHECK(cambium({"bench", "kernels", "--counters", "--kernel", "nothing"}).status == 2);
+}
+
 }  // namespace cambium

@@ -12,6 +12,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/philox.h"
 #include "tools/bench/batch_memory.h"
+#include "tools/bench/kernels.h"
 #include "tools/bench/training_graph.h"
 #include "tools/common/command.h"
 #include "tools/common/device.h"
@@ -106,9 +107,14 @@ Exit bench_step(const Options& options) {
 
 int bench_command(int argc, char** argv) {
     Options options;
-    CommandLine line("bench",
-                     "Times a training step: forward, loss, backward, SGD-momentum update; 1000 classes at 224 px.");
-    line.positional("WHAT", options.what, "step");
+    std::string kernel;
+    bool counters = false;
+    CommandLine line(
+        "bench",
+        "step: times a training step, forward, loss, backward and SGD-momentum update of 1000 classes at "
+        "224 px. kernels --counters: what the memory accesses of each of its CUDA kernels cost, counted on the "
+        "CPU, with one image unless --batch says more.");
+    line.positional("WHAT", options.what, "step or kernels");
     line.option("--model", options.model, "Architecture");
     line.option("--batch", options.batch, "Images a step", 1, 65536);
     line.option("--steps", options.steps, "Steps to time; else as many as --seconds hold, at least three", 1,
@@ -117,9 +123,16 @@ int bench_command(int argc, char** argv) {
     line.flag("--json", options.json, "One JSON object on standard output");
     line.option("--device", options.device, device_help);
     line.option("--precision", options.precision, precision_help);
+    line.option("--kernel", kernel, "kernels: only those with this in their operator's name");
+    line.flag("--counters", counters, "kernels: bank conflicts and sectors, counted on the CPU");
     return line.run(argc, argv, [&] {
-        if (options.what != "step") fail_usage("there is no benchmark '{}'; there is: step", options.what);
-        return bench_step(options);
+        if (options.what == "step") return bench_step(options);
+        if (options.what != "kernels") fail_usage("there is no benchmark '{}'; there are: step, kernels", options.what);
+        if (!counters) fail_usage("bench kernels needs --counters: single kernels are counted, not timed");
+        KernelOptions wanted{.model = options.model, .kernel = kernel, .json = options.json};
+        if (!options.precision.empty()) wanted.precision = options.precision;
+        if (line.given("--batch")) wanted.batch = options.batch;
+        return bench_counters(wanted);
     });
 }
 
