@@ -1,6 +1,7 @@
 // The host's side of gpu/launch.h on CUDA's runtime. Compiled with nvcc or with a host compiler and CAMBIUM_CUDA.
 #if defined(CAMBIUM_CUDA) || defined(__CUDACC__)
 
+#include <sstream>
 #include <string>
 
 #include "engine/base/error.h"
@@ -14,6 +15,43 @@ void check(cudaError_t status, const char* statement) {
     throw Error(std::string("CUDA failed in ") + statement + ": " + cudaGetErrorString(status));
 }
 #define CUDA_CHECK(statement) check(statement, #statement)
+
+std::string megabytes(std::size_t bytes) { return std::to_string(bytes / 1000000) + " MB"; }
+
+std::string version_text(int version) {  // 12020 is 12.2
+    return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// Whether this build has machine code for a device: for one of the same major number and at most its minor one, or,
+// with the suffix a, for exactly this one. CAMBIUM_CUDA_ARCHITECTURES: "80 90a".
+bool has_code_for([[maybe_unused]] int major, [[maybe_unused]] int minor) {
+#if defined(CAMBIUM_CUDA_ARCHITECTURES)
+    std::istringstream architectures(CAMBIUM_CUDA_ARCHITECTURES);
+    for (std::string text; architectures >> text;) {
+        const int number = std::stoi(text);
+        const bool exactly = text.back() == 'a';
+        if (number / 10 == major && (exactly ? number % 10 == minor : number % 10 <= minor)) return true;
+    }
+    return false;
+#else
+    return true;
+#endif
+}
+
+// Why nothing can run, or empty.
+std::string reason_against(cudaError_t status, int devices) {
+    int driver = 0, runtime = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    if (driver == 0) return "this machine has no NVIDIA driver";
+    if (status == cudaErrorInsufficientDriver) {
+        return "the NVIDIA driver knows CUDA up to " + version_text(driver) + " and this build needs " +
+               version_text(runtime) + "; update the driver";
+    }
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && devices == 0)) return "there is no NVIDIA GPU";
+    if (status != cudaSuccess) return std::string("CUDA does not start: ") + cudaGetErrorString(status);
+    return {};
+}
 
 cudaStream_t stream_of(void* handle) { return static_cast<cudaStream_t>(handle); }
 cudaEvent_t event_of(void* handle) { return static_cast<cudaEvent_t>(handle); }
@@ -49,9 +87,17 @@ double Event::milliseconds_since(const Event& start) const {
     return static_cast<double>(milliseconds);
 }
 
-void* allocate(std::size_t bytes, std::string_view, std::size_t) {
+void* allocate(std::size_t bytes, std::string_view name, std::size_t) {
     void* pointer = nullptr;
-    CUDA_CHECK(cudaMalloc(&pointer, bytes == 0 ? 1 : bytes));
+    const cudaError_t status = cudaMalloc(&pointer, bytes == 0 ? 1 : bytes);
+    if (status == cudaErrorMemoryAllocation) {
+        std::size_t free = 0, total = 0;
+        cudaGetLastError();  // it would be found again by the next call
+        cudaMemGetInfo(&free, &total);
+        throw Error("the GPU has no room for " + megabytes(bytes) + " (" + std::string(name) + "): " + megabytes(free) +
+                    " of its " + megabytes(total) + " are free; take a smaller batch, or end what else runs on it");
+    }
+    CUDA_CHECK(status);
     return pointer;
 }
 void release(void* pointer) noexcept { cudaFree(pointer); }
@@ -73,6 +119,27 @@ void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& st
 int device_count() {
     int count = 0;
     return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+DeviceInfo device_info() {
+    DeviceInfo info;
+    int devices = 0;
+    const cudaError_t status = cudaGetDeviceCount(&devices);
+    info.unavailable = reason_against(status, devices);
+    if (!info.unavailable.empty()) return info;
+    cudaDeviceProp properties{};
+    CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
+    info.name = properties.name;
+    info.memory_bytes = properties.totalGlobalMem;
+    info.major = properties.major;
+    info.minor = properties.minor;
+    const std::string capability = std::to_string(info.major) + "." + std::to_string(info.minor);
+    if (info.major < 8) {
+        info.unavailable = "the " + info.name + " has compute capability " + capability + ", and the kernels need 8.0";
+    } else if (!has_code_for(info.major, info.minor)) {
+        info.unavailable = "this build has no code for compute capability " + capability + " (" + info.name +
+                           "); build with the preset cuda-all";
+    }
+    return info;
 }
 std::size_t shared_memory_limit() {
     int device = 0, bytes = 0;

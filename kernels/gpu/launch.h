@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -62,6 +63,16 @@ void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& str
 void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream, Site site = Site::here());
 void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream, Site site = Site::here());
 int device_count();
+
+// The device that everything goes to.
+struct DeviceInfo {
+    std::string unavailable{};  // why nothing can run here, in words; empty where it can
+    std::string name{};
+    std::size_t memory_bytes = 0;
+    int major = 0, minor = 0;  // compute capability; 0 for simt
+};
+DeviceInfo device_info();
+
 // Shared memory that one block may have, in bytes (227 KB on sm_90; 163 KB on sm_80).
 std::size_t shared_memory_limit();
 

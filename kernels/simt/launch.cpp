@@ -323,6 +323,7 @@ void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& st
 }
 
 int device_count() { return 1; }
+DeviceInfo device_info() { return {.name = "CUDA kernels on the processor"}; }
 std::size_t shared_memory_limit() { return simt::kSharedLimit; }
 
 }  // namespace cambium::dev

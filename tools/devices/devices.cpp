@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "engine/backends/gpu/gpu_backend.h"
 #include "engine/base/isa.h"
 #include "engine/base/parallel.h"
 #include "tools/common/command.h"
@@ -38,20 +39,26 @@ std::string cpuinfo(std::string_view key) {
 Exit devices(bool as_json) {
     const std::string model = cpuinfo("model name"), flags = cpuinfo("flags") + " ";
     const bool bf16 = flags.find(" avx512_bf16 ") != std::string::npos || flags.find(" amx_bf16 ") != std::string::npos;
+    const bool has_gpu = !gpu::unavailable(gpu::Device::cuda);
     if (as_json) {
         JsonWriter json;
         json.begin_object().field("cpu", model).field("instruction_set", name_of(isa()));
         json.field("threads", thread_count()).field("native_bf16", bf16 && CAMBIUM_HAVE_ONEDNN);
-        json.key("devices").begin_array().value("cpu").value("reference").end_array();
-        json.field("default_device", "cpu").key("libraries").begin_object();
+        json.key("devices").begin_array().value("cpu").value("reference");
+        for (const gpu::Device device : {gpu::Device::cuda, gpu::Device::simt})
+            if (!gpu::unavailable(device)) json.value(device == gpu::Device::cuda ? "cuda" : "simt");
+        json.end_array().field("default_device", has_gpu ? "cuda" : "cpu").key("libraries").begin_object();
         for (const Fact& library : libraries) json.field(library.name, library.present);
         print(json.end_object().end_object().text() + "\n");
         return Exit::done;
     }
     std::string text = fmt::format("{}\n  loops for {}, {} threads; bf16 {}\n\n", model, name_of(isa()), thread_count(),
                                    bf16 && CAMBIUM_HAVE_ONEDNN ? "in hardware" : "emulated (slower than f32)");
-    text += "devices\n  cpu        what --device auto takes: this build has no GPU device\n";
-    text += "  reference  plain loops in double precision, to compare with\n\nlibraries of this build\n";
+    text += fmt::format("devices (--device auto takes {})\n", has_gpu ? "cuda" : "cpu");
+    text += "  cpu        oneDNN and loops of our own\n";
+    text += "  reference  plain loops in double precision, to compare with\n";
+    text += fmt::format("  cuda       {}\n", gpu::describe(gpu::Device::cuda));
+    text += fmt::format("  simt       {}\n\nlibraries of this build\n", gpu::describe(gpu::Device::simt));
     for (const Fact& library : libraries) {
         text += fmt::format("  {:14} {:4} {}\n", library.name, library.present ? "yes" : "no", library.meaning);
     }

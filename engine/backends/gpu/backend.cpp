@@ -61,6 +61,10 @@ class GpuBackend final : public Backend {
 }  // namespace
 }  // namespace cambium::gpu
 
+extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe(cambium::dev::DeviceInfo& info) {
+    info = cambium::dev::device_info();
+}
+
 extern "C" __attribute__((visibility("default"))) cambium::Backend* cambium_gpu_make_backend(
     const cambium::gpu::Options& options) {
     return std::make_unique<cambium::gpu::GpuBackend>(options).release();

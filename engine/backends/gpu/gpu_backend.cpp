@@ -32,7 +32,12 @@ Entry* entry_of(Device device, const char* entry, std::string& reason) {
     void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (module == nullptr) {
         const char* message = dlerror();
-        reason = fmt::format("this build has no {} module ({})", name_of(device), message != nullptr ? message : file);
+        const std::string why = message != nullptr ? message : file;
+        const bool absent = why.find("No such file") != std::string::npos;
+        reason = fmt::format("this build has no {} module{}", name_of(device),
+                             !absent                  ? " that can be opened (" + why + ")"
+                             : device == Device::cuda ? "; ./cambium --cuda builds it where nvcc is installed"
+                                                      : "; ./cambium check builds it");
         return nullptr;
     }
     void* found = dlsym(module, entry);
@@ -40,19 +45,36 @@ Entry* entry_of(Device device, const char* entry, std::string& reason) {
     return reinterpret_cast<Entry*>(found);
 }
 
+// What the module says about its device; `unavailable` also where there is no module.
+dev::DeviceInfo device_info(Device device) {
+    dev::DeviceInfo info;
+    if (auto* describe = entry_of<Describe>(device, kDescribe, info.unavailable)) describe(info);
+    return info;
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(Device device, const Options& options) {
-    std::string reason;
-    if (auto* make = entry_of<MakeBackend>(device, kMakeBackend, reason))
-        return std::unique_ptr<Backend>(make(options));
+    std::string reason = device_info(device).unavailable;
+    if (reason.empty()) {
+        if (auto* make = entry_of<MakeBackend>(device, kMakeBackend, reason))
+            return std::unique_ptr<Backend>(make(options));
+    }
     fail("cannot compute on {}: {}", name_of(device), reason);
 }
 
 std::optional<std::string> unavailable(Device device) {
-    std::string reason;
-    if (entry_of<MakeBackend>(device, kMakeBackend, reason) != nullptr) return std::nullopt;
-    return reason;
+    const dev::DeviceInfo info = device_info(device);
+    if (info.unavailable.empty()) return std::nullopt;
+    return info.unavailable;
+}
+
+std::string describe(Device device) {
+    const dev::DeviceInfo info = device_info(device);
+    if (!info.unavailable.empty()) return "not here: " + info.unavailable;
+    if (info.major == 0) return info.name;
+    return fmt::format("{}, {:.1f} GB, compute capability {}.{}", info.name,
+                       static_cast<double>(info.memory_bytes) / 1e9, info.major, info.minor);
 }
 
 std::unique_ptr<Checker> make_checker() {

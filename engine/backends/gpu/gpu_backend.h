@@ -33,4 +33,7 @@ std::unique_ptr<Backend> make_backend(Device device, const Options& options = {}
 // Nothing if the device can be used, else why not, in words.
 std::optional<std::string> unavailable(Device device);
 
+// "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0", or why it cannot be used.
+std::string describe(Device device);
+
 }  // namespace cambium::gpu

@@ -1,14 +1,17 @@
-// What a module of the GPU backend exports: one function. All else in it is hidden, so that instrumented and plain
+// What a module of the GPU backend exports: these functions. All else in it is hidden, so that instrumented and plain
 // copies of an inline function never mix.
 #pragma once
 
 #include "engine/backends/gpu/checker.h"
 #include "engine/backends/gpu/gpu_backend.h"
+#include "kernels/gpu/launch.h"
 
 namespace cambium::gpu {
 
 inline constexpr const char* kMakeBackend = "cambium_gpu_make_backend";
 using MakeBackend = Backend*(const Options& options);  // the caller owns the result; throws Error
+inline constexpr const char* kDescribe = "cambium_gpu_describe";
+using Describe = void(dev::DeviceInfo& info);
 inline constexpr const char* kMakeChecker = "cambium_gpu_make_checker";
 using MakeChecker = Checker*();  // the caller owns the result
 
