@@ -30,7 +30,9 @@ function(cambium_simt_kernels target)  # the module `target` of the given source
     add_library(${target} SHARED ${ARG_KERNELS})
     target_compile_features(${target} PUBLIC cxx_std_20)
     target_compile_options(${target} PRIVATE -g -x c++ -fvisibility-inlines-hidden -fno-gnu-unique ${ARG_OPTIONS})
-    target_link_options(${target} PRIVATE -Wl,-Bsymbolic ${ARG_LINK_OPTIONS})
+    # Sorted: where a function that several sources share lies between two of one source's own, GCC 12's libbacktrace finds no
+    # source line for what follows it. By name, shared ones lie apart.
+    target_link_options(${target} PRIVATE -Wl,-Bsymbolic,--sort-section=name ${ARG_LINK_OPTIONS})
     target_link_libraries(${target} PUBLIC cambium::simt ${ARG_LINK})
 endfunction()
 
