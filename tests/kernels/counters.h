@@ -1,7 +1,11 @@
-// Sums over the checked run's counters, for tests that hold a kernel to its figures.
+// Sums over the checked run's counters, for tests that hold a kernel to its figures. With CAMBIUM_COUNTERS set, such a
+// test prints every place: the tables in the families' pages come from there.
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "kernels/simt/simt.h"
@@ -27,6 +31,17 @@ inline CounterSum counted(std::string_view kernel, std::string_view operation) {
     return sum;
 }
 
+inline void print_counters() {
+    std::printf("%-28s %-22s %-16s %8s %8s %8s %6s\n", "kernel", "place", "access", "times", "cost", "ideal", "factor");
+    for (const simt::Counter& c : simt::counters()) {
+        if (c.ideal == 0) continue;
+        const std::string place = c.place.file.substr(c.place.file.rfind('/') + 1) + ":" + std::to_string(c.place.line);
+        std::printf("%-28.28s %-22.22s %-16.16s %8llu %8llu %8llu %6.2f\n", c.kernel.c_str(), place.c_str(),
+                    c.operation.c_str(), static_cast<unsigned long long>(c.instructions),
+                    static_cast<unsigned long long>(c.cost), static_cast<unsigned long long>(c.ideal), c.factor());
+    }
+}
+
 // Counts while it lives, from zero.
 class Counting {
   public:
@@ -34,7 +49,10 @@ class Counting {
         simt::reset_counters();
         simt::options().count = true;
     }
-    ~Counting() { simt::options().count = false; }
+    ~Counting() {
+        simt::options().count = false;
+        if (std::getenv("CAMBIUM_COUNTERS") != nullptr) print_counters();
+    }
     Counting(const Counting&) = delete;
     Counting& operator=(const Counting&) = delete;
 };

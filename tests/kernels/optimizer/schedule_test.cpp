@@ -10,6 +10,8 @@ using namespace cambium::test;
 
 namespace {
 
+constexpr std::uint64_t kSeeds = 20;
+
 // Several parameters, one of several pieces, with everything optional.
 std::vector<OptimizerCase> scheduled_cases() {
     std::vector<OptimizerCase> cases;
@@ -26,12 +28,11 @@ std::vector<OptimizerCase> scheduled_cases() {
 }  // namespace
 
 TEST_CASE("every schedule gives the same bits") {
-    const std::uint64_t seeds = is_checked_run() ? 8 : 20;
     for (const OptimizerCase& c : scheduled_cases()) {
         const Data data = uniform_data(c);
         set_schedule(0);
         const Data expected = run_on_device(c, data, Launches::one_for_all);
-        for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
             set_schedule(seed);
             CHECK_MESSAGE(run_on_device(c, data, Launches::one_for_all) == expected, c.text() << ", schedule " << seed);
         }
