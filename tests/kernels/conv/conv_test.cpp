@@ -78,6 +78,14 @@ TEST_CASE("random convolutions of random shapes are within the error rule") {
     for (int i = 0; i < case_count() / 3; ++i) check_uniform(random_case(1000 + i, most_channels()));
 }
 
+TEST_CASE("parities whose sums are of one, two and four parts share a launch") {
+    check_integers(
+        {.conv = {
+             .direction = conv::Direction::dgrad,
+             .sizes = {.n = 1, .h = 7, .w = 7, .c = 8, .k = 64, .r = 3, .s = 3, .stride = {2, 2}, .padding = {1, 1}},
+             .plan = conv::Plan{.splits = 4}}});
+}
+
 TEST_CASE("a residual may be the result itself, so that gradients accumulate") {
     dev::Stream stream;
     // dy [1, 1, 1, 1] and a filter [1, 2, 2, 1] give dx [1, 2, 2, 1].

@@ -63,9 +63,10 @@ TEST_CASE("random data of random shapes keep the error rule") {
 }
 
 TEST_CASE("a grid that is smaller than the tensor walks on, channel by channel") {
-    if (is_checked_run()) return;  // a million elements
     for (const Operator op : {Operator::scale_shift, Operator::normalize_bgr, Operator::dropout, Operator::guard}) {
+        if (is_checked_run() && op != Operator::scale_shift) continue;  // millions of elements
         ElementwiseCase c{.op = op, .rows = 1100001, .channels = 3, .dtype = DType::bf16};
+        if (op == Operator::scale_shift) c.channels = 5, c.rows = 660001;  // 5 does not divide the grid's step
         if (op == Operator::guard) c.dtype = DType::f32, c.rows *= 2;
         const ElementwiseData data = integer_data(c);
         CAPTURE(c.text());

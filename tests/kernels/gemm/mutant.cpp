@@ -1,5 +1,5 @@
 // Runs three instances of the tuned kernel on a few problems and several schedules and prints what the checker, the
-// results and the counters say. Unmutated it must find nothing (exit status 0); mutate.sh links it with mutations.
+// results and the counters say. Unmutated it must find nothing (exit status 0); tests/kernels/mutate.py mutates them.
 #include <cmath>
 #include <cstdio>
 #include <exception>

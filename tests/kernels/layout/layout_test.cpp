@@ -42,6 +42,10 @@ TEST_CASE("transpositions of every element size, with whole, ragged and several 
     }
 }
 
+TEST_CASE("a block of a transposition with more tiles than blocks takes one tile after the other") {
+    check(transposition(3, {1100, 16, 20}, {0, 2, 1}, 4));
+}
+
 TEST_CASE("the route follows from sizes and strides") {
     using layout::Route;
     CHECK(plan_of(transposition(2, {64, 64}, {1, 0}, 4)).route == Route::tiles);
