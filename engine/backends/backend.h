@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -56,10 +57,18 @@ class Executable {
     // Layouts in which it wants its operands and leaves its results; empty vectors mean as offered in the NodeSpec.
     std::vector<Layout> input_layouts, output_layouts;
     std::string provider;  // which implementation, for logs: "oneDNN jit:avx512_core", "own v3"
+    std::string group;     // neighbours of the same group may be joined (Backend::join); empty: never
 
     // Addresses stay valid until the next bind. A dead output's address is null: it need not be computed.
     virtual void bind(std::span<void* const> inputs, std::span<void* const> outputs, void* workspace) = 0;
     virtual void enqueue() = 0;
+};
+
+// What was enqueued once, to be enqueued again with one call.
+class Recording {
+  public:
+    virtual ~Recording() = default;
+    virtual void replay() = 0;
 };
 
 class Backend {
@@ -75,6 +84,13 @@ class Backend {
     virtual std::unique_ptr<Executable> prepare(const NodeSpec& node) = 0;
     // Copies an operand from its layout to another (either may be plain).
     virtual std::unique_ptr<Executable> reorder(const OperandSpec& from, const Layout& to) = 0;
+    // One executable that does what `parts` do, neighbours of one group that neither read nor overwrite each other's
+    // operands; null where that gains nothing. It outlives none of them, and works on what they are bound to; its
+    // bind() is called without operands after theirs. enqueue() of the parts is then not called.
+    virtual std::unique_ptr<Executable> join(std::span<Executable* const> /*parts*/) { return nullptr; }
+    // Calls `enqueue` and records what it enqueues, which does not run; null, without a call, where recording gains
+    // nothing. In it nothing may be allocated, bound, uploaded, downloaded or waited for.
+    virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/) { return nullptr; }
     virtual void synchronize() = 0;  // returns when everything enqueued has finished; rethrows what failed
 };
 

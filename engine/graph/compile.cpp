@@ -371,6 +371,7 @@ Program compile(const Graph& graph, Store& store, Backend& backend, const Compil
     }
     auto state = std::make_unique<Program::State>(store, backend);
     Compiler(work, *state).run();
+    state->join_steps();
     return Program(std::move(state));
 }
 

@@ -54,9 +54,22 @@ struct Program::State {
     void* bound_arena = nullptr;
     bool bound = false;
 
+    std::vector<std::unique_ptr<Executable>> joined;
+    std::vector<Executable*> order;  // what `steps` come to, joined where the backend joins them
+
+    // A step that is enqueued for the second time with the same derived steps is recorded, and replayed from then on.
+    // Not the first time: devices load code then, which a recording must not.
+    std::unique_ptr<Recording> recording;
+    std::vector<bool> recorded_stale, last_stale;  // derived steps that ran before `steps`
+    bool ran = false;
+
     void* address(int slot, void* arena) const;
+    void join_steps();
+    bool shares_entry(int a, int b) const;
     void bind(void* arena);
-    void refresh_derived();
+    std::vector<bool> stale_derived();  // which derived steps must run again; from then on they count as done
+    void enqueue(const std::vector<bool>& stale);
+    void enqueue_each(const std::vector<bool>& stale);
 };
 
 }  // namespace cambium

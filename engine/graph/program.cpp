@@ -1,5 +1,8 @@
-// Running: bind once, then refresh what is derived, enqueue every step, apply the assigns.
+// Running: bind once, then refresh what is derived, enqueue every step, apply the assigns; from the third time on,
+// where the backend can, by replaying what was recorded.
 #include "engine/graph/program.h"
+
+#include <algorithm>
 
 #include "engine/base/fail.h"
 #include "engine/graph/compiled.h"
@@ -48,11 +51,64 @@ void Program::State::bind(void* arena) {
             step.executable->bind(in, out, workspace);
         }
     }
+    for (const std::unique_ptr<Executable>& executable : joined) executable->bind({}, {}, nullptr);
     bound_arena = arena;
     bound = true;
+    recording.reset();
+    ran = false;
 }
 
-void Program::State::refresh_derived() {
+// Steps may be joined if they need no workspace, results lie in the Store, where no other step's memory can be, and
+// none reads what another writes.
+void Program::State::join_steps() {
+    const auto root = [&](int slot) { return slots[static_cast<std::size_t>(slot)].root; };
+    const auto stands_alone = [&](const Step& step) {
+        if (step.executable->group.empty() || step.executable->workspace_bytes > 0) return true;
+        return !std::ranges::all_of(step.outputs, [&](int output) {
+            const Slot::Kind kind = slots[static_cast<std::size_t>(root(output))].kind;
+            return kind == Slot::Kind::entry || kind == Slot::Kind::none;
+        });
+    };
+    const auto joins = [&](std::span<const Step> before, const Step& step) {
+        if (before.front().executable->group != step.executable->group || stands_alone(step)) return false;
+        for (const Step& other : before) {
+            for (const int written : other.outputs) {
+                const auto same = [&](int slot) { return root(slot) == root(written) || shares_entry(slot, written); };
+                if (std::ranges::any_of(step.inputs, same) || std::ranges::any_of(step.outputs, same)) return false;
+            }
+            for (const int written : step.outputs) {
+                const auto same = [&](int slot) { return root(slot) == root(written) || shares_entry(slot, written); };
+                if (std::ranges::any_of(other.inputs, same)) return false;
+            }
+        }
+        return true;
+    };
+    order.clear();
+    joined.clear();
+    for (std::size_t first = 0; first < steps.size();) {
+        std::size_t end = first + 1;
+        if (!stands_alone(steps[first])) {
+            while (end < steps.size() && joins(std::span(steps).subspan(first, end - first), steps[end])) ++end;
+        }
+        std::vector<Executable*> parts;
+        for (std::size_t i = first; i < end; ++i) parts.push_back(steps[i].executable.get());
+        std::unique_ptr<Executable> whole = parts.size() > 1 ? backend.join(parts) : nullptr;
+        if (whole != nullptr) {
+            parts = {joined.emplace_back(std::move(whole)).get()};
+        }
+        order.insert(order.end(), parts.begin(), parts.end());
+        first = end;
+    }
+}
+
+bool Program::State::shares_entry(int a, int b) const {
+    const auto entry = [&](int slot) -> const Slot& {
+        return slots[static_cast<std::size_t>(slots[static_cast<std::size_t>(slot)].root)];
+    };
+    return entry(a).kind == Slot::Kind::entry && entry(b).kind == Slot::Kind::entry && entry(a).key == entry(b).key;
+}
+
+std::vector<bool> Program::State::stale_derived() {
     std::vector<bool> needed(derived.size(), false);
     for (std::size_t index = derived.size(); index-- > 0;) {
         const Step& step = derived[index];
@@ -72,9 +128,32 @@ void Program::State::refresh_derived() {
             if (slot.kind == Slot::Kind::arena) needed[static_cast<std::size_t>(before)] = true;
         }
     }
+    return needed;
+}
+
+void Program::State::enqueue_each(const std::vector<bool>& stale) {
     for (std::size_t index = 0; index < derived.size(); ++index) {
-        if (needed[index]) derived[index].executable->enqueue();
+        if (stale[index]) derived[index].executable->enqueue();
     }
+    for (Executable* executable : order) executable->enqueue();
+    for (const auto& [entry, slot] : copies) {
+        const Store::Entry& target = store.entry(entry);
+        store.memory().copy(target.buffer.data(), address(slot, bound_arena), target.buffer.bytes());
+    }
+}
+
+void Program::State::enqueue(const std::vector<bool>& stale) {
+    if (recording == nullptr && ran && stale == last_stale) {
+        recording = backend.record([&] { enqueue_each(stale); });
+        recorded_stale = stale;
+    }
+    if (recording != nullptr && stale == recorded_stale) {
+        recording->replay();
+    } else {
+        enqueue_each(stale);
+    }
+    last_stale = stale;
+    ran = true;
 }
 
 Program::Program(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -110,15 +189,11 @@ void Program::run() {
     State& s = *state_;
     void* arena = s.store.arena(s.arena_bytes);
     if (!s.bound || arena != s.bound_arena) s.bind(arena);
-    s.refresh_derived();
-    for (Step& step : s.steps) step.executable->enqueue();
-    s.backend.synchronize();
-    for (const auto& [entry, slot] : s.copies) {
-        const Store::Entry& target = s.store.entry(entry);
-        s.store.memory().copy(target.buffer.data(), s.address(slot, arena), target.buffer.bytes());
-    }
+    s.enqueue(s.stale_derived());
     for (const std::string& entry : s.assigned) s.store.touch(entry);
 }
+
+void Program::wait() { state_->backend.synchronize(); }
 
 Tensor Program::get(const std::string& output) const {
     const auto found = state_->outputs.find(output);

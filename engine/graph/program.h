@@ -32,8 +32,10 @@ class Program {
     void set(const std::string& input, const Tensor& value);
     void set(const std::string& input, double scalar);
     bool has_input(const std::string& input) const;
-    // Refreshes derived tensors older than their sources, runs every node, applies the assigns.
+    // Refreshes derived tensors older than their sources, runs every node, applies the assigns. On a device of its own
+    // pace it returns before that has happened; outputs, and whatever is read from the Store, wait for it.
     void run();
+    void wait();  // until all that run() began has finished; rethrows what failed
     // An output of the last run. Valid until another program of the same Store runs.
     Tensor get(const std::string& output) const;
     double scalar(const std::string& output) const;

@@ -7,7 +7,8 @@
 
 namespace cambium {
 
-// Memory of one device. Copies are ordered with the device's work and complete when the call returns.
+// Memory of one device. Copies are ordered with the device's work. When a call returns, the host may read what it
+// downloaded and change what it uploaded.
 class Memory {
   public:
     virtual ~Memory() = default;

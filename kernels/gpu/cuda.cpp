@@ -1,6 +1,7 @@
 // The host's side of gpu/launch.h on CUDA's runtime. Compiled with nvcc or with a host compiler and CAMBIUM_CUDA.
 #if defined(CAMBIUM_CUDA) || defined(__CUDACC__)
 
+#include <memory>
 #include <sstream>
 #include <string>
 
@@ -53,6 +54,18 @@ std::string reason_against(cudaError_t status, int devices) {
     return {};
 }
 
+thread_local bool recording = false;  // by this thread
+
+// What a recording could not repeat. CUDA refuses most of it too, by an error that names nothing.
+void refuse_in_recording(const char* what) {
+    if (recording) throw Error(std::string("cannot ") + what + " while a stream is recorded");
+}
+
+struct GraphState {
+    cudaGraphExec_t executable = nullptr;
+    std::size_t size = 0;
+};
+
 cudaStream_t stream_of(void* handle) { return static_cast<cudaStream_t>(handle); }
 cudaEvent_t event_of(void* handle) { return static_cast<cudaEvent_t>(handle); }
 
@@ -66,7 +79,10 @@ Stream::Stream() {
 Stream::~Stream() {
     if (handle_ != nullptr) cudaStreamDestroy(stream_of(handle_));
 }
-void Stream::synchronize() { CUDA_CHECK(cudaStreamSynchronize(stream_of(handle_))); }
+void Stream::synchronize() {
+    refuse_in_recording("wait for a stream");
+    CUDA_CHECK(cudaStreamSynchronize(stream_of(handle_)));
+}
 
 Event::Event() {
     cudaEvent_t event;
@@ -76,18 +92,76 @@ Event::Event() {
 Event::~Event() {
     if (handle_ != nullptr) cudaEventDestroy(event_of(handle_));
 }
-void Event::record(Stream& stream) { CUDA_CHECK(cudaEventRecord(event_of(handle_), stream_of(stream.handle()))); }
+void Event::record(Stream& stream) {
+    refuse_in_recording("record an event");
+    CUDA_CHECK(cudaEventRecord(event_of(handle_), stream_of(stream.handle())));
+}
 void Event::make_wait(Stream& stream) const {
+    refuse_in_recording("wait for an event");
     CUDA_CHECK(cudaStreamWaitEvent(stream_of(stream.handle()), event_of(handle_), 0));
 }
-void Event::synchronize() const { CUDA_CHECK(cudaEventSynchronize(event_of(handle_))); }
+void Event::synchronize() const {
+    refuse_in_recording("wait for an event");
+    CUDA_CHECK(cudaEventSynchronize(event_of(handle_)));
+}
 double Event::milliseconds_since(const Event& start) const {
     float milliseconds = 0;
     CUDA_CHECK(cudaEventElapsedTime(&milliseconds, event_of(start.handle_), event_of(handle_)));
     return static_cast<double>(milliseconds);
 }
 
+Graph::Graph(Stream& stream, const std::function<void()>& enqueue) {
+    refuse_in_recording("record a stream");
+    const cudaStream_t recorded = stream_of(stream.handle());
+    cudaGraph_t graph = nullptr;
+    CUDA_CHECK(cudaStreamBeginCapture(recorded, cudaStreamCaptureModeThreadLocal));
+    recording = true;
+    try {
+        enqueue();
+    } catch (...) {
+        recording = false;
+        cudaStreamEndCapture(recorded, &graph);
+        if (graph != nullptr) cudaGraphDestroy(graph);
+        cudaGetLastError();  // what the end of a broken capture says would be found by the next call
+        throw;
+    }
+    recording = false;
+    CUDA_CHECK(cudaStreamEndCapture(recorded, &graph));
+    auto state = std::make_unique<GraphState>();
+    const cudaError_t counted = cudaGraphGetNodes(graph, nullptr, &state->size),
+                      made = cudaGraphInstantiate(&state->executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check(counted, "cudaGraphGetNodes");
+    check(made, "cudaGraphInstantiate");
+    handle_ = state.release();
+}
+Graph::~Graph() {
+    auto* state = static_cast<GraphState*>(handle_);
+    if (state == nullptr) return;
+    cudaGraphExecDestroy(state->executable);
+    delete state;
+}
+void Graph::replay(Stream& stream) const {
+    refuse_in_recording("replay a recording");
+    CUDA_CHECK(cudaGraphLaunch(static_cast<const GraphState*>(handle_)->executable, stream_of(stream.handle())));
+}
+std::size_t Graph::size() const { return static_cast<const GraphState*>(handle_)->size; }
+
+HostBuffer::HostBuffer(std::size_t bytes) : bytes_(bytes) {
+    refuse_in_recording("allocate");
+    const cudaError_t status = cudaMallocHost(&data_, bytes == 0 ? 1 : bytes);
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        throw Error("the host has no room for " + megabytes(bytes) + " of page-locked memory");
+    }
+    CUDA_CHECK(status);
+}
+HostBuffer::~HostBuffer() {
+    if (data_ != nullptr) cudaFreeHost(data_);
+}
+
 void* allocate(std::size_t bytes, std::string_view name, std::size_t) {
+    refuse_in_recording("allocate");
     void* pointer = nullptr;
     const cudaError_t status = cudaMalloc(&pointer, bytes == 0 ? 1 : bytes);
     if (status == cudaErrorMemoryAllocation) {
@@ -103,9 +177,11 @@ void* allocate(std::size_t bytes, std::string_view name, std::size_t) {
 void release(void* pointer) noexcept { cudaFree(pointer); }
 
 void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream, Site) {
+    refuse_in_recording("copy from the host");
     CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(stream.handle())));
 }
 void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream, Site) {
+    refuse_in_recording("copy to the host");
     CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(stream.handle())));
     stream.synchronize();
 }

@@ -1,11 +1,13 @@
-// The host's side: device memory, streams, events and launches. The same calls for CUDA and for simt, where a launch
-// runs at once; what may overlap on a GPU is told apart there by clocks, so that a missing event shows although nothing
-// overlapped.
+// The host's side: device memory, streams, events, launches and their recording. The same calls for CUDA and for simt,
+// where a launch runs at once; what may overlap on a GPU is told apart there by clocks, so that a missing event shows
+// although nothing overlapped.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +53,47 @@ class Event {
 
   private:
     void* handle_ = nullptr;
+};
+
+// What was enqueued on a stream while it was recorded, to be enqueued again with one call: launches with the arguments
+// they had, copies within the device and fills. On a GPU a CUDA graph, which costs the host one call for a whole step.
+class Graph {
+  public:
+    // Calls `enqueue`, whose work on `stream` is recorded and does not run. Throws what it throws, and Error where it
+    // allocates, waits, uses an event, or copies from or to the host: a replay could not do that again.
+    Graph(Stream& stream, const std::function<void()>& enqueue);
+    ~Graph();
+    Graph(Graph&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    Graph& operator=(Graph&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    void replay(Stream& stream) const;
+    std::size_t size() const;  // operations recorded
+
+  private:
+    void* handle_ = nullptr;
+};
+
+// Host memory which the device copies from and to by itself, while the host does something else (page-locked).
+class HostBuffer {
+  public:
+    HostBuffer() = default;
+    explicit HostBuffer(std::size_t bytes);
+    ~HostBuffer();
+    HostBuffer(HostBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    HostBuffer& operator=(HostBuffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    void* data() { return data_; }
+    std::size_t bytes() const { return bytes_; }
+
+  private:
+    void* data_ = nullptr;
+    std::size_t bytes_ = 0;
 };
 
 // Device memory, 256-byte aligned, its content undefined. `name` appears in reports, with an index where the size of an
@@ -178,6 +221,7 @@ struct Launch {
     void (*call)(const void* arguments);
     const void* arguments;
     std::size_t argument_bytes;
+    std::shared_ptr<const void> (*keep)(const void* arguments);  // a copy, for a recording
 };
 void launch(const Launch& launch);
 void declare(const void* pointer, std::string_view name, std::span<const std::int64_t> shape, std::size_t element_bytes,
@@ -213,7 +257,10 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
                       const Call& c = *static_cast<const Call*>(pointer);
                       std::apply(c.kernel, c.arguments);
                   },
-                  &call, sizeof call});
+                  &call, sizeof call,
+                  [](const void* pointer) -> std::shared_ptr<const void> {
+                      return std::make_shared<Call>(*static_cast<const Call*>(pointer));
+                  }});
 }
 
 }  // namespace cambium::dev

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
@@ -19,9 +21,11 @@
 namespace cambium::simt {
 namespace {
 
+using Recorded = std::vector<std::function<void(dev::Stream&)>>;
 struct StreamState {
     std::uint32_t number;
     StreamClock known;
+    Recorded* recording = nullptr;  // where its operations go instead of running
 };
 struct EventState {
     StreamClock known;
@@ -44,6 +48,17 @@ void join_streams(StreamClock& to, const StreamClock& from) {
 }
 
 StreamState& state_of(const dev::Stream& stream) { return *static_cast<StreamState*>(stream.handle()); }
+
+thread_local bool recording = false;  // by this thread
+
+// Whether `operation` was recorded, and so must not run now.
+template <class Operation>
+bool record(dev::Stream& stream, Operation&& operation) {
+    Recorded* const recorded = state_of(stream).recording;
+    if (recorded == nullptr) return false;
+    recorded->emplace_back(std::forward<Operation>(operation));
+    return true;
+}
 
 // Wraps one operation of a stream in the clocks. One at a time, whatever thread of the host asks.
 template <class Body>
@@ -183,12 +198,26 @@ struct Environment {
 
 }  // namespace
 
+void refuse_in_recording(const char* what) {
+    if (recording) fail("cannot {} while a stream is recorded", what);
+}
+
 const void* running_kernel() { return running == nullptr ? nullptr : running->kernel; }
 std::string kernel_name() { return running == nullptr ? "" : function_name(running->kernel); }
 
 void launch(const Launch& l) {
     validate(l);
     if (current != nullptr) fail("cannot launch {} from inside a kernel", function_name(l.kernel));
+    if (state_of(l.stream).recording != nullptr) {
+        record(l.stream, [kernel = l.kernel, grid = l.grid, block = l.block, shared_bytes = l.shared_bytes,
+                          call = l.call, kept = l.keep(l.arguments), bytes = l.argument_bytes, keep = l.keep,
+                          declared = current_declarations()](dev::Stream& stream) {
+            declare_again(declared);
+            launch({kernel, grid, block, shared_bytes, stream, call, kept.get(), bytes, keep});
+        });
+        forget_declarations();
+        return;
+    }
     const std::uint64_t blocks = std::uint64_t{l.grid.x} * l.grid.y * l.grid.z;
     running = &l;
     if (shared_memory_fits(l)) {
@@ -238,9 +267,13 @@ namespace cambium::dev {
 
 using simt::as_operation;
 
-Stream::Stream() : handle_(new simt::StreamState{simt::stream_count++, {}}) {}
+Stream::Stream() {
+    simt::outlive_streams();
+    handle_ = new simt::StreamState{simt::stream_count++, {}};
+}
 Stream::~Stream() { delete static_cast<simt::StreamState*>(handle_); }
 void Stream::synchronize() {
+    simt::refuse_in_recording("wait for a stream");
     simt::join_streams(simt::host_knows, simt::state_of(*this).known);
     simt::throw_reports();
 }
@@ -248,14 +281,17 @@ void Stream::synchronize() {
 Event::Event() : handle_(new simt::EventState) {}
 Event::~Event() { delete static_cast<simt::EventState*>(handle_); }
 void Event::record(Stream& stream) {
+    simt::refuse_in_recording("record an event");
     auto& event = *static_cast<simt::EventState*>(handle_);
     event = {simt::state_of(stream).known, std::chrono::steady_clock::now(), true};
 }
 void Event::make_wait(Stream& stream) const {
+    simt::refuse_in_recording("wait for an event");
     const auto& event = *static_cast<const simt::EventState*>(handle_);
     if (event.recorded) simt::join_streams(simt::state_of(stream).known, event.known);
 }
 void Event::synchronize() const {
+    simt::refuse_in_recording("wait for an event");
     simt::join_streams(simt::host_knows, static_cast<const simt::EventState*>(handle_)->known);
 }
 double Event::milliseconds_since(const Event& start) const {
@@ -265,7 +301,36 @@ double Event::milliseconds_since(const Event& start) const {
     return std::chrono::duration<double, std::milli>(b.time - a.time).count();
 }
 
+Graph::Graph(Stream& stream, const std::function<void()>& enqueue) {
+    simt::refuse_in_recording("record a stream");
+    auto recorded = std::make_unique<simt::Recorded>();
+    simt::StreamState& state = simt::state_of(stream);
+    const auto end = [&] { state.recording = nullptr, simt::recording = false; };
+    state.recording = recorded.get(), simt::recording = true;
+    try {
+        enqueue();
+    } catch (...) {
+        end();
+        throw;
+    }
+    end();
+    handle_ = recorded.release();
+}
+Graph::~Graph() { delete static_cast<simt::Recorded*>(handle_); }
+void Graph::replay(Stream& stream) const {
+    simt::refuse_in_recording("replay a recording");
+    for (const auto& operation : *static_cast<const simt::Recorded*>(handle_)) operation(stream);
+}
+std::size_t Graph::size() const { return static_cast<const simt::Recorded*>(handle_)->size(); }
+
+HostBuffer::HostBuffer(std::size_t bytes) : bytes_(bytes) {
+    simt::refuse_in_recording("allocate");
+    data_ = ::operator new(bytes, std::align_val_t(256));
+}
+HostBuffer::~HostBuffer() { ::operator delete(data_, std::align_val_t(256)); }
+
 void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& stream, Site site) {
+    simt::refuse_in_recording("copy from the host");
     simt::check_range(device, bytes, "copy to the device");
     as_operation(stream, nullptr, "copy_to_device", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
@@ -279,6 +344,7 @@ void copy_to_device(void* device, const void* host, std::size_t bytes, Stream& s
 }
 
 void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& stream, Site site) {
+    simt::refuse_in_recording("copy to the host");
     simt::check_range(device, bytes, "copy to the host");
     as_operation(stream, nullptr, "copy_to_host", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
@@ -296,6 +362,7 @@ void copy_to_host(void* host, const void* device, std::size_t bytes, Stream& str
 void copy_on_device(void* target, const void* source, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(target, bytes, "copy on the device");
     simt::check_range(source, bytes, "copy on the device");
+    if (simt::record(stream, [=](Stream& s) { copy_on_device(target, source, bytes, s, site); })) return;
     as_operation(stream, nullptr, "copy_on_device", dim3(1), dim3(1), [&] {
         if (!simt::is_checked()) return;
         simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(source), bytes, false,
@@ -311,6 +378,7 @@ void copy_on_device(void* target, const void* source, std::size_t bytes, Stream&
 
 void fill_bytes(void* device, unsigned char value, std::size_t bytes, Stream& stream, Site site) {
     simt::check_range(device, bytes, "fill");
+    if (simt::record(stream, [=](Stream& s) { fill_bytes(device, value, bytes, s, site); })) return;
     as_operation(stream, nullptr, "fill_bytes", dim3(1), dim3(1), [&] {
         if (simt::is_checked()) {
             simt::Detector::instance().check_copy(reinterpret_cast<std::uintptr_t>(device), bytes, true,

@@ -109,12 +109,26 @@ void forget_declarations() {
     if (is_checked()) Detector::instance().read_only_.clear();
 }
 
+ReadOnly current_declarations() {
+    if (is_checked()) return Detector::instance().read_only_;
+    return {};
+}
+
+void declare_again(const ReadOnly& declared) {
+    if (is_checked()) Detector::instance().read_only_ = declared;
+}
+
 bool is_live_range(const void* pointer, std::size_t bytes) {
     Arena& a = arena();
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
     const std::lock_guard lock(a.mutex);
     const Allocation* found = find_in(a.live, address);
     return found != nullptr && address + bytes <= found->address + found->bytes;
+}
+
+void outlive_streams() {
+    arena();
+    if (is_checked()) Detector::instance();
 }
 
 std::size_t live_allocations() {
@@ -128,6 +142,7 @@ std::size_t live_allocations() {
 namespace cambium::dev {
 
 void* allocate(std::size_t bytes, std::string_view name, std::size_t element_bytes) {
+    simt::refuse_in_recording("allocate");
     simt::Arena& a = simt::arena();
     std::uintptr_t address;
     {

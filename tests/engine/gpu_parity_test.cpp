@@ -3,15 +3,13 @@
 // access or a read of what nobody wrote fails it.
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 
-#include "engine/backends/gpu/gpu_backend.h"
-#include "engine/base/fail.h"
 #include "engine/cases/case.h"
 #include "tests/compare.h"
 #include "tests/engine/cpu_harness.h"
+#include "tests/engine/gpu_device.h"
 
 using namespace cambium;
 using namespace cambium::cases;
@@ -19,32 +17,12 @@ using namespace cambium::test;
 
 namespace {
 
-// CAMBIUM_GPU=check: the checked kernels, which are a hundred times slower; CAMBIUM_GPU=cuda: a GPU.
-gpu::Device device() {
-    const char* wanted = std::getenv("CAMBIUM_GPU");
-    const std::string_view name = wanted == nullptr ? "simt" : wanted;
-    if (name == "simt") return gpu::Device::simt;
-    if (name == "check") return gpu::Device::simt_check;
-    if (name == "cuda") return gpu::Device::cuda;
-    fail("CAMBIUM_GPU is '{}'; it may be simt, check or cuda", name);
-}
-std::uint64_t draws() { return device() == gpu::Device::simt_check ? 4 : 50; }
+std::uint64_t draws() { return wanted_device() == gpu::Device::simt_check ? 4 : 50; }
 
 // CAMBIUM_OPERATOR=conv2d: the cases of one operator only.
 bool is_wanted(const Op& op) {
     const char* wanted = std::getenv("CAMBIUM_OPERATOR");
     return wanted == nullptr || name_of(op) == wanted;
-}
-
-Backend& backend() {
-    if (device() == gpu::Device::cuda) {
-        if (const auto why = gpu::unavailable(gpu::Device::cuda)) {
-            std::printf("skipped: %s\n", why->c_str());
-            std::exit(77);  // CTest's mark for a skipped test
-        }
-    }
-    static const std::unique_ptr<Backend> opened = gpu::make_backend(device());
-    return *opened;
 }
 
 std::vector<Tensor> widened(const std::vector<Tensor>& inputs) {
@@ -86,7 +64,7 @@ void hold_against_reference(Values values, DType real, const ToleranceOf& tolera
             const NodeSpec node = node_for(instance.op, inputs);
             CAPTURE(describe(node));
             const std::vector<Tensor> wide = widened(inputs);
-            const NodeRun found = run_node(backend(), node, inputs);
+            const NodeRun found = run_node(wanted_backend(), node, inputs);
             const NodeRun expected = run_node(*reference, reference_node(instance.op, wide), wide);
             for (std::size_t i = 0; i < found.outputs.size(); ++i)
                 CHECK(compare(found.outputs[i], expected.outputs[i], tolerance(instance.op)));
@@ -101,7 +79,7 @@ TEST_CASE("what the kernels lack is an error that names it") {
     large.emplace_back(Shape{1, 2, 3, 1, 129}, DType::f32);
     mixed.emplace_back(Shape{2}, DType::f32);
     mixed.emplace_back(Shape{2}, DType::bf16);
-    Backend& kernels = backend();
+    Backend& kernels = wanted_backend();
     CHECK(kernels.unsupported(node_for(ops::Attention{}, large)) ==
           "no attention with heads of 129 values (128 at most)");
     CHECK_THROWS_WITH(kernels.prepare(node_for(ops::Attention{}, large)), doctest::Contains("heads of 129 values"));

@@ -46,6 +46,13 @@ TEST_CASE("the last block to arrive adds all partial sums, and that is no race")
     simt::options().seed = 0;
 }
 
+TEST_CASE("a recorded fill and launch run at each replay, on what their buffers hold then") {
+    const std::vector<float> once = ramp(3000, 23), other = ramp(3000, 7);
+    const float sum = std::accumulate(once.begin(), once.end(), 0.0f);
+    const float other_sum = std::accumulate(other.begin(), other.end(), 0.0f);
+    CHECK(test::replayed_sums({once, other, once}, 5) == std::vector<float>{sum, other_sum, sum, 2});
+}
+
 TEST_CASE("cp.async, ldmatrix and mma.sync multiply integer matrices exactly") {
     const int m = 64, n = 96, k = 48;
     const std::vector<float> a = ramp(static_cast<std::size_t>(m * k), 7), b = ramp(static_cast<std::size_t>(k * n), 5);

@@ -124,7 +124,10 @@ class Work {
         const double epoch_photos = static_cast<double>(config_.train_count + config_.validation_count);
         const double steps = static_cast<double>(phase.epochs * phase.batches_per_epoch);
         const FeedBatch batch = empty_batch(config_, config_.batch, from_features() ? &feature_ : nullptr);
-        const double step = fastest(steps, [&] { run_->micro_batch(batch, {}); });
+        const double step = fastest(steps, [&] {
+            run_->micro_batch(batch, {});
+            run_->train_program(batch.rows()).wait();
+        });
         if (!from_features()) {
             // Evaluation is a forward pass, a third of a step.
             const double validation =
@@ -134,7 +137,13 @@ class Work {
         Program& program = run_->feature_program();
         program.set(images_input, empty_batch(config_, config_.evaluation_batch, nullptr).values);
         const double passes = std::ceil(epoch_photos / static_cast<double>(config_.evaluation_batch));
-        return steps * step + passes * fastest(passes, [&] { program.run(); }) + epoch_photos * photo;
+        return steps * step +
+               passes * fastest(passes,
+                                [&] {
+                                    program.run();
+                                    program.wait();
+                                }) +
+               epoch_photos * photo;
     }
 
   private:

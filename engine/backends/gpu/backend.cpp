@@ -15,6 +15,16 @@
 namespace cambium::gpu {
 namespace {
 
+class Recorded final : public Recording {
+  public:
+    Recorded(dev::Stream& stream, const std::function<void()>& enqueue) : stream_(stream), graph_(stream, enqueue) {}
+    void replay() override { graph_.replay(stream_); }
+
+  private:
+    dev::Stream& stream_;
+    dev::Graph graph_;
+};
+
 class GpuBackend final : public Backend {
   public:
     explicit GpuBackend(const Options& options) : memory_(stream_), context_{stream_, options} {}
@@ -27,6 +37,12 @@ class GpuBackend final : public Backend {
 #endif
     Memory& memory() override { return memory_; }
     void synchronize() override { stream_.synchronize(); }
+    std::unique_ptr<Executable> join(std::span<Executable* const> parts) override {
+        return join_updates(parts, context_);
+    }
+    std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override {
+        return std::make_unique<Recorded>(stream_, enqueue);
+    }
 
     std::optional<std::string> unsupported(const NodeSpec& node) const override { return missing_from_table(node); }
 

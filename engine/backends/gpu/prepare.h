@@ -70,5 +70,7 @@ Prepared prepare(const ops::TopKCount& op, const NodeSpec& node, const Context& 
 Prepared prepare(const ops::ClipScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::SgdUpdate& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::AdamUpdate& op, const NodeSpec& node, const Context& context);
+// Updates of several parameters by one rule, as one launch.
+Prepared join_updates(std::span<Executable* const> parts, const Context& context);
 
 }  // namespace cambium::gpu
