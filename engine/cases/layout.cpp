@@ -58,6 +58,13 @@ Instance transposition(RandomStream& random) {
     return {Transposition{permutation}, {variable(shape)}};
 }
 
+// Matrices of some tens of rows and columns, turned around: what backends do in tiles.
+Instance matrix_transposition(RandomStream& random) {
+    const auto side = [&] { return 24 + static_cast<std::int64_t>(random.below(50)); };
+    const Shape shape{1 + static_cast<std::int64_t>(random.below(2)), side(), side()};
+    return {Transposition{flip(random) ? std::vector<int>{0, 2, 1} : std::vector<int>{2, 0, 1}}, {variable(shape)}};
+}
+
 }  // namespace
 
 std::vector<OpCase> layout_cases() {
@@ -66,7 +73,8 @@ std::vector<OpCase> layout_cases() {
             {"slice", slice, exact},
             {"pad", pad, exact},
             {"reshape", reshape, exact},
-            {"transpose", transposition, exact}};
+            {"transpose", transposition, exact},
+            {"transpose matrices", matrix_transposition, exact}};
 }
 
 }  // namespace cambium::cases

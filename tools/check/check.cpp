@@ -1,5 +1,5 @@
 // cambium check: every kernel, through the operators that use it, under simt's checker. A row per way of using an
-// operator: what was found, and what its accesses cost against the fewest possible (1.00 is ideal).
+// operator and kind of kernel: what was found, and what its accesses cost against the fewest possible (1.00 is ideal).
 #include "tools/check/check.h"
 
 #include <fmt/format.h>
@@ -23,7 +23,7 @@ using simt::Kind;
 
 struct Options {
     std::string kernel;
-    std::int64_t shapes = 3, seed = 0;
+    std::int64_t shapes = 10, seed = 0;
     bool counters = false, json = false;
 };
 
@@ -76,7 +76,7 @@ struct PlaceKey {
 bool is_global(const simt::Counter& counter) { return counter.operation.starts_with("global"); }
 
 struct Row {
-    std::string name, dtype, missing;
+    std::string name, kernels, missing;  // kernels: "bf16", "f32 plain"
     std::int64_t shapes = 0;
     std::array<std::uint64_t, groups> found{};
     std::uint64_t registers = 0;
@@ -97,17 +97,47 @@ struct Result {
     }
 };
 
-// A case in one dtype of its activations.
+// The kinds of kernels: dtype of the activations, what products of f32 are computed in, plain or tuned.
+struct KernelKind {
+    std::string_view name;
+    DType dtype;
+    gpu::Options options;
+};
+const std::array<KernelKind, 6> kernel_kinds{{
+    {"f32", DType::f32, {}},
+    {"tf32", DType::f32, {.math = gpu::Math::tf32}},
+    {"bf16", DType::bf16, {}},
+    {"f32 plain", DType::f32, {.variant = gpu::Variant::plain}},
+    {"tf32 plain", DType::f32, {.math = gpu::Math::tf32, .variant = gpu::Variant::plain}},
+    {"bf16 plain", DType::bf16, {.variant = gpu::Variant::plain}},
+}};
+
 struct Job {
     cases::OpCase op_case;
-    DType dtype;
+    std::size_t kind;  // of kernel_kinds
 };
+
+// Whether an operator's results depend on what products are computed in.
+bool multiplies(const Op& op) {
+    return std::visit(
+        [](const auto& one) {
+            using T = std::decay_t<decltype(one)>;
+            return std::is_same_v<T, ops::Conv2d> || std::is_same_v<T, ops::Conv2dInputGradient> ||
+                   std::is_same_v<T, ops::Conv2dFilterGradient> || std::is_same_v<T, ops::MatMul> ||
+                   std::is_same_v<T, ops::Attention> || std::is_same_v<T, ops::AttentionGradient>;
+        },
+        op);
+}
 
 std::vector<Job> jobs_for(const Options& options) {
     std::vector<Job> jobs;
     for (const cases::OpCase& op_case : cases::op_cases()) {
         if (!options.kernel.empty() && op_case.name.find(options.kernel) == std::string::npos) continue;
-        for (const DType dtype : {DType::f32, DType::bf16}) jobs.push_back({op_case, dtype});
+        RandomStream random = cases::stream_of(op_case, 0);
+        const bool products = multiplies(op_case.draw(random).op);
+        for (std::size_t kind = 0; kind < kernel_kinds.size(); ++kind) {
+            if (kernel_kinds[kind].options.math == gpu::Math::f32 || products) jobs.push_back({op_case, kind});
+        }
     }
     if (jobs.empty()) {
         fail_usage("no operator has '{}' in its name; `cambium check --kernel conv2d` is one that exists",
@@ -136,11 +166,12 @@ void gather(const Finding& finding, Row& row, Result& result) {
 
 Row run_job(const Job& job, const Options& options, CheckedRuns& runs, Result& result) {
     const auto start = std::chrono::steady_clock::now();
-    Row row{.name = job.op_case.name, .dtype = std::string(name_of(job.dtype)), .missing = {}};
+    const KernelKind& kind = kernel_kinds[job.kind];
+    Row row{.name = job.op_case.name, .kernels = std::string(kind.name), .missing = {}};
     for (std::int64_t shape = 0; shape < options.shapes && row.missing.empty(); ++shape) {
         RandomStream random = cases::stream_of(job.op_case, static_cast<std::uint64_t>(shape));
         const cases::Instance instance = job.op_case.draw(random);
-        const std::vector<Tensor> inputs = cases::draw_inputs(instance, random, cases::Values::reals, job.dtype);
+        const std::vector<Tensor> inputs = cases::draw_inputs(instance, random, cases::Values::reals, kind.dtype);
         const NodeSpec node = plain_node(instance.op, inputs);
         if (const auto missing = runs.unsupported(node)) {
             row.missing = *missing;
@@ -153,13 +184,12 @@ Row run_job(const Job& job, const Options& options, CheckedRuns& runs, Result& r
     return row;
 }
 
-constexpr std::string_view header =
-    "operator                     dtype shapes  races memory uninit. barriers  banks sectors\n";
+constexpr std::string_view header = "operator                    kernels    shapes race  mem init barr banks sectors\n";
 
 std::string text_of(const Row& row) {
-    if (!row.missing.empty()) return fmt::format("{:<28.28} {:<5} missing: {}\n", row.name, row.dtype, row.missing);
+    if (!row.missing.empty()) return fmt::format("{:<27.27} {:<10} missing: {}\n", row.name, row.kernels, row.missing);
     const auto number = [&](Group group) { return row.found[static_cast<std::size_t>(group)]; };
-    return fmt::format("{:<28.28} {:<5} {:>6} {:>6} {:>6} {:>7} {:>8} {:>6.2f} {:>7.2f}\n", row.name, row.dtype,
+    return fmt::format("{:<27.27} {:<10} {:>6} {:>4} {:>4} {:>4} {:>4} {:>5.2f} {:>7.2f}\n", row.name, row.kernels,
                        row.shapes, number(Group::races), number(Group::memory),
                        number(Group::uninitialised) + row.registers, number(Group::barriers), row.shared.factor(),
                        row.global.factor());
@@ -186,7 +216,7 @@ std::string json_of(const Result& result, const gpu::Checker& checker) {
     JsonWriter json;
     json.begin_object().key("rows").begin_array();
     for (const Row& row : result.rows) {
-        json.begin_object().field("operator", row.name).field("dtype", row.dtype).field("shapes", row.shapes);
+        json.begin_object().field("operator", row.name).field("kernels", row.kernels).field("shapes", row.shapes);
         if (!row.missing.empty()) json.field("missing", row.missing);
         for (std::size_t i = 0; i < groups; ++i) json.field(group_names[i], row.found[i]);
         json.field("register_dependent", row.registers).field("bank_factor", row.shared.factor());
@@ -207,23 +237,24 @@ std::string json_of(const Result& result, const gpu::Checker& checker) {
 
 Exit check(const Options& options) {
     const std::vector<Job> jobs = jobs_for(options);
-    CheckedRuns runs;
+    std::vector<std::unique_ptr<CheckedRuns>> runs;
+    for (const KernelKind& kind : kernel_kinds) runs.push_back(std::make_unique<CheckedRuns>(kind.options));
     Result result;
     if (!options.json) print(header);
     {
-        Progress progress("checking", static_cast<std::int64_t>(jobs.size()), "operators");
+        Progress progress("checking", static_cast<std::int64_t>(jobs.size()), "rows");
         for (const Job& job : jobs) {
             progress.show(static_cast<std::int64_t>(result.rows.size()));
-            result.rows.push_back(run_job(job, options, runs, result));
+            result.rows.push_back(run_job(job, options, *runs[job.kind], result));
             if (!options.json) print(text_of(result.rows.back()));
         }
     }
     if (options.json) {
-        print(json_of(result, runs.checker()) + "\n");
+        print(json_of(result, runs.front()->checker()) + "\n");
         return result.clean() ? Exit::done : Exit::failed;
     }
     if (options.counters) print_counters(result);
-    for (const simt::Report& report : result.reports) print("\n" + runs.checker().text(report));
+    for (const simt::Report& report : result.reports) print("\n" + runs.front()->checker().text(report));
     const auto bad = std::ranges::count_if(result.rows, [](const Row& row) { return !row.clean(); });
     print(fmt::format("\n{} kernels through {} rows: {}\n", result.kernels.size(), result.rows.size(),
                       bad == 0 ? "nothing found" : fmt::format("{} with findings", bad)));

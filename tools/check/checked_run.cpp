@@ -2,30 +2,50 @@
 
 #include <algorithm>
 
-#include "engine/backends/gpu/gpu_backend.h"
-
 namespace cambium {
 namespace {
 
-// Runs the node with every operand in memory of its own and returns its outputs.
-std::vector<Tensor> outputs_of(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs) {
-    Memory& memory = backend.memory();
-    const std::unique_ptr<Executable> executable = backend.prepare(node);
+// A node ready to run, with every operand in memory of its own.
+struct Made {
+    std::unique_ptr<Executable> executable;
     std::vector<Buffer> buffers;
-    const auto make = [&](std::size_t bytes) { return buffers.emplace_back(memory, bytes).data(); };
-    std::vector<void*> in, out;
+    std::vector<void*> outputs;
+};
+
+Made made(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs) {
+    Memory& memory = backend.memory();
+    Made result{backend.prepare(node), {}, {}};
+    const auto make = [&](std::size_t bytes) { return result.buffers.emplace_back(memory, bytes).data(); };
+    std::vector<void*> in;
     for (const Tensor& input : inputs) {
         in.push_back(make(input.bytes().size()));
         memory.upload(in.back(), input.bytes().data(), input.bytes().size());
     }
-    for (const OperandSpec& output : node.outputs) out.push_back(make(output.bytes()));
-    executable->bind(in, out, make(executable->workspace_bytes));
-    executable->enqueue();
-    backend.synchronize();
-    std::vector<Tensor> results;
-    for (std::size_t i = 0; i < out.size(); ++i) {
+    for (const OperandSpec& output : node.outputs) result.outputs.push_back(make(output.bytes()));
+    result.executable->bind(in, result.outputs, make(result.executable->workspace_bytes));
+    return result;
+}
+
+void append_outputs(Backend& backend, const NodeSpec& node, const Made& from, std::vector<Tensor>& results) {
+    for (std::size_t i = 0; i < from.outputs.size(); ++i) {
         Tensor& result = results.emplace_back(node.outputs[i].tensor);
-        memory.download(result.bytes().data(), out[i], result.bytes().size());
+        backend.memory().download(result.bytes().data(), from.outputs[i], result.bytes().size());
+    }
+}
+
+std::vector<Tensor> outputs_of(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs) {
+    std::vector<Tensor> results;
+    const Made single = made(backend, node, inputs);
+    single.executable->enqueue();
+    append_outputs(backend, node, single, results);
+    if (single.executable->group.empty()) return results;
+    const Made first = made(backend, node, inputs), second = made(backend, node, inputs);
+    Executable* const parts[] = {first.executable.get(), second.executable.get()};
+    if (const std::unique_ptr<Executable> joined = backend.join(parts)) {
+        joined->bind({}, {}, nullptr);
+        joined->enqueue();
+        append_outputs(backend, node, first, results);
+        append_outputs(backend, node, second, results);
     }
     return results;
 }
@@ -37,10 +57,10 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 
 }  // namespace
 
-CheckedRuns::CheckedRuns()
+CheckedRuns::CheckedRuns(const gpu::Options& options)
     : checker_(gpu::make_checker()),
-      backend_(gpu::make_backend(gpu::Device::simt_check)),
-      zeroed_(gpu::make_backend(gpu::Device::simt_check_zeroed)) {}
+      backend_(gpu::make_backend(gpu::Device::simt_check, options)),
+      zeroed_(gpu::make_backend(gpu::Device::simt_check_zeroed, options)) {}
 
 std::optional<std::string> CheckedRuns::unsupported(const NodeSpec& node) const { return backend_->unsupported(node); }
 

@@ -7,6 +7,7 @@
 
 #include "engine/backends/backend.h"
 #include "engine/backends/gpu/checker.h"
+#include "engine/backends/gpu/gpu_backend.h"
 #include "engine/cases/case.h"
 
 namespace cambium {
@@ -19,9 +20,10 @@ struct Finding {
 
 class CheckedRuns {
   public:
-    CheckedRuns();
+    explicit CheckedRuns(const gpu::Options& options = {});
     // Nothing if the kernels have the node, else what they lack.
     std::optional<std::string> unsupported(const NodeSpec& node) const;
+    // An update of a parameter is run again as two at once, by the launch that updates all parameters of a network.
     Finding run(const NodeSpec& node, const std::vector<Tensor>& inputs, std::uint64_t seed, bool count);
     const gpu::Checker& checker() const { return *checker_; }
 

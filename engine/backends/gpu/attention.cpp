@@ -7,19 +7,20 @@ namespace cambium::gpu {
 namespace {
 
 // qkv [N, L, 3, H, D]
-attention::Attention attention_of(const TensorSpec& qkv, ops::AttentionMask mask, const Options& options) {
+attention::Attention attention_of(const TensorSpec& qkv, ops::AttentionMask mask, const Context& context) {
     return {.batch = qkv.shape[0],
             .tokens = qkv.shape[1],
             .heads = qkv.shape[3],
             .size = qkv.shape[4],
             .mask = mask == ops::AttentionMask::causal ? attention::Mask::causal : attention::Mask::none,
-            .math = math_of(qkv.dtype, options)};
+            .math = math_of(qkv.dtype, context.options),
+            .variant = variant_of<attention::Variant>(context)};
 }
 
 }  // namespace
 
 Prepared prepare(const ops::Attention& op, const NodeSpec& node, const Context& context) {
-    const attention::Attention a = attention_of(node.inputs[0].tensor, op.mask, context.options);
+    const attention::Attention a = attention_of(node.inputs[0].tensor, op.mask, context);
     const bool is_padded = node.inputs.size() == 2;
     dev::Stream& stream = context.stream;
     return make_step([=, &stream](const Operands& o) {
@@ -33,7 +34,7 @@ Prepared prepare(const ops::Attention& op, const NodeSpec& node, const Context& 
 }
 
 Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node, const Context& context) {
-    const attention::Attention a = attention_of(node.inputs[1].tensor, op.mask, context.options);
+    const attention::Attention a = attention_of(node.inputs[1].tensor, op.mask, context);
     const bool is_padded = node.inputs.size() == 5;
     dev::Stream& stream = context.stream;
     return make_step(

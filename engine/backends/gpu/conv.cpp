@@ -21,10 +21,11 @@ conv::Sizes sizes_of(const ops::Conv2d& op, const Shape& image, const Shape& fil
 }
 
 Prepared prepare(conv::Direction direction, const conv::Sizes& sizes, const NodeSpec& node, const Context& context) {
-    const conv::Conv conv{.direction = direction,
-                          .sizes = sizes,
-                          .math = math_of(node.inputs[0].tensor.dtype, context.options),
-                          .output = output_of(node.outputs[0].tensor.dtype)};
+    conv::Conv conv{.direction = direction,
+                    .sizes = sizes,
+                    .math = math_of(node.inputs[0].tensor.dtype, context.options),
+                    .output = output_of(node.outputs[0].tensor.dtype)};
+    if (context.options.variant == Variant::plain) conv.plan = conv::Plan{.variant = conv::Variant::plain};
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     dev::Stream& stream = context.stream;
     return make_step(

@@ -18,6 +18,12 @@ struct Context {
     Options options;
 };
 
+// A kernel family's own name for the wanted variant.
+template <class Own>
+Own variant_of(const Context& context) {
+    return context.options.variant == Variant::plain ? Own::plain : Own::tuned;
+}
+
 struct Operands {
     std::vector<void*> inputs, outputs;
     std::span<std::byte> workspace;

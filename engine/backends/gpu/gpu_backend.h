@@ -23,8 +23,14 @@ enum class Math : std::uint8_t {
     tf32,  // products of f32 operands on tensor cores, operands rounded to 10 bits of mantissa
 };
 
+enum class Variant : std::uint8_t {
+    plain,  // each kernel family's first version: for comparison, and for `cambium check`
+    tuned,
+};
+
 struct Options {
     Math math = Math::f32;  // of products whose operands are f32; bf16 operands always go through tensor cores
+    Variant variant = Variant::tuned;
 };
 
 // Throws Error that says what is missing: the module (not built), the driver, a device.

@@ -19,11 +19,12 @@ Axes extents_of(const Shape& shape) {
 Axes strides_of(const Shape& shape) { return layout::dense_strides(shape.rank(), extents_of(shape)); }
 
 // The copy that writes `y` in order; where its elements come from is left open.
-layout::Copy copy_to(const TensorSpec& y) {
+layout::Copy copy_to(const TensorSpec& y, const Context& context) {
     return {.rank = y.shape.rank(),
             .extent = extents_of(y.shape),
             .y_stride = strides_of(y.shape),
-            .element_bytes = static_cast<int>(size_of(y.dtype))};
+            .element_bytes = static_cast<int>(size_of(y.dtype)),
+            .variant = variant_of<layout::Variant>(context)};
 }
 
 Prepared make_copy(const layout::Copy& copy, const Context& context) {
@@ -40,7 +41,7 @@ Prepared prepare(const ops::Concat& op, const NodeSpec& node, const Context& con
     std::vector<layout::Copy> parts;
     std::int64_t start = 0;
     for (const OperandSpec& input : node.inputs) {
-        layout::Copy part = copy_to(y);
+        layout::Copy part = copy_to(y, context);
         part.extent = extents_of(input.tensor.shape);
         part.x_stride = strides_of(input.tensor.shape);
         part.y_offset = start * part.y_stride[axis];
@@ -53,7 +54,7 @@ Prepared prepare(const ops::Concat& op, const NodeSpec& node, const Context& con
 }
 
 Prepared prepare(const ops::Slice& op, const NodeSpec& node, const Context& context) {
-    layout::Copy copy = copy_to(node.outputs[0].tensor);
+    layout::Copy copy = copy_to(node.outputs[0].tensor, context);
     const Axes strides = strides_of(node.inputs[0].tensor.shape);
     for (std::size_t axis = 0; axis < op.begin.size(); ++axis) {
         copy.x_stride[axis] = strides[axis] * op.step[axis];
@@ -64,8 +65,10 @@ Prepared prepare(const ops::Slice& op, const NodeSpec& node, const Context& cont
 
 Prepared prepare(const ops::Pad& op, const NodeSpec& node, const Context& context) {
     const TensorSpec& x = node.inputs[0].tensor;
-    layout::Pad pad{
-        .rank = x.shape.rank(), .extent = extents_of(x.shape), .element_bytes = static_cast<int>(size_of(x.dtype))};
+    layout::Pad pad{.rank = x.shape.rank(),
+                    .extent = extents_of(x.shape),
+                    .element_bytes = static_cast<int>(size_of(x.dtype)),
+                    .variant = variant_of<layout::Variant>(context)};
     std::ranges::copy(op.before, pad.before.begin());
     std::ranges::copy(op.after, pad.after.begin());
     std::ranges::copy(op.step, pad.step.begin());
@@ -83,7 +86,7 @@ Prepared prepare(const ops::Reshape&, const NodeSpec& node, const Context& conte
 }
 
 Prepared prepare(const ops::Transposition& op, const NodeSpec& node, const Context& context) {
-    layout::Copy copy = copy_to(node.outputs[0].tensor);
+    layout::Copy copy = copy_to(node.outputs[0].tensor, context);
     const Axes strides = strides_of(node.inputs[0].tensor.shape);
     for (std::size_t axis = 0; axis < op.permutation.size(); ++axis) {
         copy.x_stride[axis] = strides[static_cast<std::size_t>(op.permutation[axis])];
@@ -92,7 +95,7 @@ Prepared prepare(const ops::Transposition& op, const NodeSpec& node, const Conte
 }
 
 Prepared prepare(const ops::Broadcast& op, const NodeSpec& node, const Context& context) {
-    layout::Copy copy = copy_to(node.outputs[0].tensor);
+    layout::Copy copy = copy_to(node.outputs[0].tensor, context);
     const Axes strides = strides_of(node.inputs[0].tensor.shape);
     std::size_t from = 0;
     for (int axis = 0; axis < copy.rank; ++axis) {

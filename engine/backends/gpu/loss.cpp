@@ -5,9 +5,11 @@
 namespace cambium::gpu {
 namespace {
 
-loss::Matrix matrix_of(const TensorSpec& x) {
+loss::Matrix matrix_of(const TensorSpec& x, const Context& context) {
     const std::int64_t classes = x.shape[-1];
-    return {.rows = classes == 0 ? 0 : x.shape.count() / classes, .classes = classes};
+    return {.rows = classes == 0 ? 0 : x.shape.count() / classes,
+            .classes = classes,
+            .variant = variant_of<loss::Variant>(context)};
 }
 
 // The targets behind input `logits` of a node: labels or probabilities, then perhaps class weights.
@@ -35,7 +37,7 @@ class BoundTargets {
 }  // namespace
 
 Prepared prepare(const ops::Softmax&, const NodeSpec& node, const Context& context) {
-    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor);
+    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor, context);
     dev::Stream& stream = context.stream;
     Prepared step =
         make_step([=, &stream](const Operands& o) { loss::softmax(matrix, o.in<float>(0), o.out<float>(0), stream); });
@@ -44,7 +46,7 @@ Prepared prepare(const ops::Softmax&, const NodeSpec& node, const Context& conte
 }
 
 Prepared prepare(const ops::SoftmaxGradient&, const NodeSpec& node, const Context& context) {
-    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor);
+    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor, context);
     dev::Stream& stream = context.stream;
     Prepared step = make_step([=, &stream](const Operands& o) {
         loss::softmax_gradient(matrix, o.in<float>(0), o.in<float>(1), o.out<float>(0), stream);
@@ -54,7 +56,7 @@ Prepared prepare(const ops::SoftmaxGradient&, const NodeSpec& node, const Contex
 }
 
 Prepared prepare(const ops::SoftmaxCrossEntropy& op, const NodeSpec& node, const Context& context) {
-    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor);
+    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor, context);
     const BoundTargets targets(node, 0, op.label_smoothing);
     dev::Stream& stream = context.stream;
     return make_step(
@@ -66,7 +68,7 @@ Prepared prepare(const ops::SoftmaxCrossEntropy& op, const NodeSpec& node, const
 }
 
 Prepared prepare(const ops::SoftmaxCrossEntropyGradient& op, const NodeSpec& node, const Context& context) {
-    const loss::Matrix matrix = matrix_of(node.inputs[1].tensor);
+    const loss::Matrix matrix = matrix_of(node.inputs[1].tensor, context);
     const BoundTargets targets(node, 1, op.label_smoothing);
     dev::Stream& stream = context.stream;
     Prepared step = make_step([=, &stream](const Operands& o) {
@@ -77,7 +79,7 @@ Prepared prepare(const ops::SoftmaxCrossEntropyGradient& op, const NodeSpec& nod
 }
 
 Prepared prepare(const ops::TopKCount& op, const NodeSpec& node, const Context& context) {
-    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor);
+    const loss::Matrix matrix = matrix_of(node.inputs[0].tensor, context);
     dev::Stream& stream = context.stream;
     return make_step(
         [=, &stream, k = op.k](const Operands& o) {

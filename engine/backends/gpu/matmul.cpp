@@ -18,7 +18,8 @@ Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& con
                        .transpose_a = transpose_of(op.transpose_a),
                        .transpose_b = transpose_of(op.transpose_b),
                        .math = math_of(node.inputs[0].tensor.dtype, context.options),
-                       .output = output_of(node.outputs[0].tensor.dtype)};
+                       .output = output_of(node.outputs[0].tensor.dtype),
+                       .variant = variant_of<gemm::Variant>(context)};
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     dev::Stream& stream = context.stream;
     return make_step(

@@ -7,12 +7,13 @@
 namespace cambium::gpu {
 namespace {
 
-norm::BatchNorm batch_norm_of(const TensorSpec& x, double epsilon) {
+norm::BatchNorm batch_norm_of(const TensorSpec& x, double epsilon, const Context& context) {
     const std::int64_t channels = x.shape[-1];
     return {.rows = channels == 0 ? 1 : x.shape.count() / channels,
             .channels = channels,
             .dtype = x.dtype,
-            .epsilon = static_cast<float>(epsilon)};
+            .epsilon = static_cast<float>(epsilon),
+            .variant = variant_of<norm::Variant>(context)};
 }
 
 norm::Activation activation_of(const FusedEpilogue& epilogue) {
@@ -20,15 +21,18 @@ norm::Activation activation_of(const FusedEpilogue& epilogue) {
     return relu ? norm::Activation::relu : norm::Activation::none;
 }
 
-norm::LayerNorm layer_norm_of(const TensorSpec& x) {
+norm::LayerNorm layer_norm_of(const TensorSpec& x, const Context& context) {
     const std::int64_t channels = x.shape[-1];
-    return {.rows = x.shape.count() / channels, .channels = channels, .dtype = x.dtype};
+    return {.rows = x.shape.count() / channels,
+            .channels = channels,
+            .dtype = x.dtype,
+            .variant = variant_of<norm::Variant>(context)};
 }
 
 }  // namespace
 
 Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& context) {
-    norm::BatchNorm norm = batch_norm_of(node.inputs[0].tensor, op.epsilon);
+    norm::BatchNorm norm = batch_norm_of(node.inputs[0].tensor, op.epsilon, context);
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     norm.activation = activation_of(epilogue);
     dev::Stream& stream = context.stream;
@@ -50,7 +54,7 @@ Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& 
 }
 
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context) {
-    const norm::BatchNorm norm = batch_norm_of(node.inputs[1].tensor, op.epsilon);
+    const norm::BatchNorm norm = batch_norm_of(node.inputs[1].tensor, op.epsilon, context);
     dev::Stream& stream = context.stream;
     Prepared step = make_step(
         [=, &stream](const Operands& o) {
@@ -97,7 +101,7 @@ Prepared prepare(const ops::ScaleFilter&, const NodeSpec& node, const Context& c
 }
 
 Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node, const Context& context) {
-    norm::LayerNorm norm = layer_norm_of(node.inputs[0].tensor);
+    norm::LayerNorm norm = layer_norm_of(node.inputs[0].tensor, context);
     norm.epsilon = static_cast<float>(op.epsilon);
     dev::Stream& stream = context.stream;
     Prepared step = make_step([=, &stream](const Operands& o) {
@@ -116,7 +120,7 @@ Prepared prepare(const ops::LayerNorm& op, const NodeSpec& node, const Context& 
 
 // Of dgamma and dbeta a dead one goes to the workspace, behind what the sums need.
 Prepared prepare(const ops::LayerNormGradient&, const NodeSpec& node, const Context& context) {
-    const norm::LayerNorm norm = layer_norm_of(node.inputs[1].tensor);
+    const norm::LayerNorm norm = layer_norm_of(node.inputs[1].tensor, context);
     const std::size_t sums = norm::workspace_bytes(norm), vector = static_cast<std::size_t>(norm.channels) * 4;
     dev::Stream& stream = context.stream;
     Prepared step = make_step(

@@ -19,15 +19,17 @@ class Update final : public Executable {
   public:
     using Locate = void (*)(const Rule& rule, const Operands& operands, optimizer::Parameter& p,
                             optimizer::Scalars& scalars);
-    Update(const Rule& rule, const optimizer::Parameter& fixed, Locate locate, std::string name, dev::Stream& stream)
-        : rule_(rule), parameter_(fixed), locate_(locate), stream_(stream) {
+    Update(const Rule& rule, const optimizer::Parameter& fixed, Locate locate, std::string name, const Context& context)
+        : rule_(rule), parameter_(fixed), locate_(locate), context_(context) {
         provider = "own";
         group = std::move(name);
     }
     void bind(std::span<void* const> inputs, std::span<void* const> outputs, void*) override {
         locate_(rule_, {{inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, {}}, parameter_, scalars_);
     }
-    void enqueue() override { optimizer::update(rule_, parameter_, scalars_, stream_); }
+    void enqueue() override {
+        optimizer::update(rule_, parameter_, scalars_, context_.stream, variant_of<optimizer::Variant>(context_));
+    }
 
     const Rule& rule() const { return rule_; }
     const optimizer::Parameter& parameter() const { return parameter_; }
@@ -38,14 +40,15 @@ class Update final : public Executable {
     optimizer::Parameter parameter_;
     optimizer::Scalars scalars_;
     Locate locate_;
-    dev::Stream& stream_;
+    const Context& context_;
 };
 
 // The table lies on the device from bind() on. Parts that read other scalars than the first are launched by themselves.
 template <class Rule>
 class JoinedUpdates final : public Executable {
   public:
-    JoinedUpdates(std::vector<Update<Rule>*> parts, dev::Stream& stream) : parts_(std::move(parts)), stream_(stream) {
+    JoinedUpdates(std::vector<Update<Rule>*> parts, const Context& context)
+        : parts_(std::move(parts)), context_(context) {
         provider = "own";
     }
     void bind(std::span<void* const>, std::span<void* const>, void*) override {
@@ -59,13 +62,14 @@ class JoinedUpdates final : public Executable {
             }
         }
         const std::vector<optimizer::Piece> pieces = optimizer::pieces_of(rule(), table);
-        parameters_.emplace(std::span<const optimizer::Parameter>(table), stream_, "optimizer table");
-        pieces_.emplace(std::span<const optimizer::Piece>(pieces), stream_, "optimizer pieces");
-        stream_.synchronize();  // the vectors end here
+        parameters_.emplace(std::span<const optimizer::Parameter>(table), context_.stream, "optimizer table");
+        pieces_.emplace(std::span<const optimizer::Piece>(pieces), context_.stream, "optimizer pieces");
+        context_.stream.synchronize();  // the vectors end here
     }
     void enqueue() override {
         const optimizer::Table table{parameters_->data(), pieces_->data(), static_cast<std::int64_t>(pieces_->size())};
-        optimizer::update_all(rule(), table, parts_.front()->scalars(), stream_);
+        optimizer::update_all(rule(), table, parts_.front()->scalars(), context_.stream,
+                              variant_of<optimizer::Variant>(context_));
         for (Update<Rule>* part : alone_) part->enqueue();
     }
 
@@ -75,7 +79,7 @@ class JoinedUpdates final : public Executable {
     std::vector<Update<Rule>*> parts_, alone_;
     std::optional<dev::Buffer<optimizer::Parameter>> parameters_;
     std::optional<dev::Buffer<optimizer::Piece>> pieces_;
-    dev::Stream& stream_;
+    const Context& context_;
 };
 
 template <class Rule>
@@ -83,7 +87,7 @@ Prepared joined(std::span<Executable* const> parts, const Context& context) {
     std::vector<Update<Rule>*> updates;
     for (Executable* part : parts) updates.push_back(dynamic_cast<Update<Rule>*>(part));
     if (std::ranges::count(updates, nullptr) > 0) return nullptr;
-    return std::make_unique<JoinedUpdates<Rule>>(std::move(updates), context.stream);
+    return std::make_unique<JoinedUpdates<Rule>>(std::move(updates), context);
 }
 
 template <class Op>
@@ -117,8 +121,8 @@ Prepared prepare(const ops::SgdUpdate& op, const NodeSpec& node, const Context& 
         const std::size_t rate = sgd.momentum > 0 ? 3 : 2;
         scalars = {.rate = o.in<float>(rate), .scale = o.in<float>(rate + 1)};
     };
-    Prepared step = std::make_unique<Update<optimizer::Sgd>>(
-        rule, fixed_of(op, node), locate, fmt::format("sgd {} {}", op.momentum, nesterov), context.stream);
+    Prepared step = std::make_unique<Update<optimizer::Sgd>>(rule, fixed_of(op, node), locate,
+                                                             fmt::format("sgd {} {}", op.momentum, nesterov), context);
     step->aliases.push_back({.output = 0, .input = 0});
     if (buffered) step->aliases.push_back({.output = 1, .input = 2});
     return step;
@@ -139,7 +143,7 @@ Prepared prepare(const ops::AdamUpdate& op, const NodeSpec& node, const Context&
     };
     Prepared step = std::make_unique<Update<optimizer::Adam>>(
         rule, fixed_of(op, node), locate, fmt::format("adam {} {} {} {}", op.beta1, op.beta2, op.epsilon, decoupled),
-        context.stream);
+        context);
     step->aliases = {{.output = 0, .input = 0}, {.output = 1, .input = 2}, {.output = 2, .input = 3}};
     return step;
 }
