@@ -208,6 +208,11 @@ DeviceInfo device_info() {
     info.memory_bytes = properties.totalGlobalMem;
     info.major = properties.major;
     info.minor = properties.minor;
+    info.multiprocessors = properties.multiProcessorCount;
+    info.l2_bytes = static_cast<std::size_t>(properties.l2CacheSize);
+    char pci[32] = "";
+    CUDA_CHECK(cudaDeviceGetPCIBusId(pci, sizeof pci, 0));
+    info.pci = pci;
     const std::string capability = std::to_string(info.major) + "." + std::to_string(info.minor);
     if (info.major < 8) {
         info.unavailable = "the " + info.name + " has compute capability " + capability + ", and the kernels need 8.0";

@@ -113,6 +113,9 @@ struct DeviceInfo {
     std::string name{};
     std::size_t memory_bytes = 0;
     int major = 0, minor = 0;  // compute capability; 0 for simt
+    int multiprocessors = 1;
+    std::size_t l2_bytes = 0;
+    std::string pci{};  // its address on the bus, "0000:65:00.0"
 };
 DeviceInfo device_info();
 

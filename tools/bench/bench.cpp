@@ -13,6 +13,7 @@
 #include "engine/base/philox.h"
 #include "tools/bench/batch_memory.h"
 #include "tools/bench/kernels.h"
+#include "tools/bench/timing.h"
 #include "tools/bench/training_graph.h"
 #include "tools/common/command.h"
 #include "tools/common/device.h"
@@ -108,13 +109,15 @@ Exit bench_step(const Options& options) {
 
 int bench_command(int argc, char** argv) {
     Options options;
-    std::string kernel;
+    TimingOptions timing;
+    std::string variant = "tuned";
     bool counters = false;
     CommandLine line(
         "bench",
-        "step: times a training step, forward, loss, backward and SGD-momentum update of 1000 classes at "
-        "224 px. kernels --counters: what the memory accesses of each of its CUDA kernels cost, counted on the "
-        "CPU, with one image unless --batch says more.");
+        "step: times a training step, forward, loss, backward and SGD-momentum update of 1000 classes at 224 px. "
+        "kernels: "
+        "times each of its CUDA kernels on a GPU, 256 images unless --batch says otherwise; or, with --counters, what "
+        "their memory accesses cost, counted on the CPU, with one image.");
     line.positional("WHAT", options.what, "step or kernels");
     line.option("--model", options.model, "Architecture");
     line.option("--batch", options.batch, "Images a step", 1, 65536);
@@ -124,16 +127,32 @@ int bench_command(int argc, char** argv) {
     line.flag("--json", options.json, "One JSON object on standard output");
     line.option("--device", options.device, device_help);
     line.option("--precision", options.precision, precision_help);
-    line.option("--kernel", kernel, "kernels: only those with this in their operator's name");
+    line.option("--kernel", timing.kernel, "kernels: only those with this in their operator's name");
     line.flag("--counters", counters, "kernels: bank conflicts and sectors, counted on the CPU");
+    line.option("--variant", variant, "kernels: tuned, or plain, each family's first version");
+    line.option("--baseline", timing.baseline, "kernels: a file with an earlier --json, to compare with");
+    line.option("--sweep", timing.sweep, "kernels: time every tile and split of each product, into this CSV file");
+    line.flag("--once", timing.once, "kernels: run each once in a named range (NVTX), for a profiler");
     return line.run(argc, argv, [&] {
         if (options.what == "step") return bench_step(options);
         if (options.what != "kernels") fail_usage("there is no benchmark '{}'; there are: step, kernels", options.what);
-        if (!counters) fail_usage("bench kernels needs --counters: single kernels are counted, not timed");
-        KernelOptions wanted{.model = options.model, .kernel = kernel, .json = options.json};
-        if (!options.precision.empty()) wanted.precision = options.precision;
-        if (line.given("--batch")) wanted.batch = options.batch;
-        return bench_counters(wanted);
+        if (counters) {
+            KernelOptions wanted{.model = options.model, .kernel = timing.kernel, .json = options.json};
+            if (!options.precision.empty()) wanted.precision = options.precision;
+            if (line.given("--batch")) wanted.batch = options.batch;
+            return bench_counters(wanted);
+        }
+        if (options.device != "cuda") {
+            fail_usage(
+                "times of single kernels need a GPU: give --device cuda; --counters counts on the CPU what their "
+                "accesses cost");
+        }
+        if (variant != "tuned" && variant != "plain") fail_usage("--variant is tuned or plain, not '{}'", variant);
+        timing.model = options.model, timing.json = options.json;
+        if (variant == "plain") timing.variant = gpu::Variant::plain;
+        if (!options.precision.empty()) timing.precision = options.precision;
+        if (line.given("--batch")) timing.batch = options.batch;
+        return bench_times(timing, gpu::Device::cuda);
     });
 }
 

@@ -89,17 +89,20 @@ step() {
     say "$name: $(case $status in 0) echo passed ;; 124 | 137) echo "stopped at its limit" ;; *) echo "failed with $status: $(tail -n 1 "$work/$name.err" | cut -c1-160)" ;; esac), $seconds s"
 }
 
-# Limits add up to 335 s of the eight minutes.
+# Limits add up to 475 s of the eight minutes.
 steps() {
     local sanitizer
     sanitizer=$(command -v compute-sanitizer || echo "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer")
     step devices 10 "$cambium" devices --json
     step conformance 20 "$build/tests/simt/simt_conformance_cuda"
     step tests 75 env CAMBIUM_GPU=cuda "$build/tests/engine/test_gpu"
+    # Every kernel family's own test; 77 is what a program without a GPU would end with.
+    step families 60 bash -c 'for program in "$1"/tests/kernels/*/test_*_cuda; do "$program" || exit; done' families "$build"
     for tool in memcheck racecheck; do
         step "sanitizer:$tool" 25 env CAMBIUM_GPU=cuda CAMBIUM_OPERATOR=conv2d "$sanitizer" --tool "$tool" \
             --error-exitcode 1 "$build/tests/engine/test_gpu" --test-case="*integers*"
     done
+    step kernels 80 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --json
     local model
     for model in resnet18:256 resnet50:256 vit_b_16:128; do  # ours and PyTorch's in turn, minute by minute
         step "step:${model%:*}" 20 "$cambium" bench step --device cuda --precision bf16 --seconds 4 --json \

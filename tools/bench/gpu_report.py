@@ -51,6 +51,24 @@ def ratios(steps):
     return rows
 
 
+def kernel_lines(result, most=20):
+    """The kernels of a step in the order of what they take together, and the sum beside the measured step."""
+    total = lambda kernel: kernel["count"] * kernel["microseconds_warm"]
+    lines = ["", "{} batch {} {}: copy {:.0f} GB/s, mma.sync alone {:.0f} TFLOP/s".format(
+        result["model"], result["batch"], result["precision"], result["copy_bytes_per_second"] / 1e9,
+        result["mma_flops_per_second"] / 1e12), "{:>5} {:>9} {:>9} {:>8} {:>6} {:>9}  {}".format(
+        "times", "us warm", "flushed", "TFLOP/s", "roof", "error", "kernel and shape")]
+    for kernel in sorted(result["kernels"], key=total, reverse=True)[:most]:
+        lines.append("{:>5} {:>9.1f} {:>9.1f} {:>8.1f} {:>5.0f}% {:>9.1e}  {}".format(
+            kernel["count"], kernel["microseconds_warm"], kernel["microseconds_flushed"],
+            kernel["flops"] / kernel["microseconds_flushed"] / 1e6, 100 * kernel["roofline_share"], kernel["error"],
+            kernel["name"]))
+    lines.append("sum of all {:.2f} ms, measured step {:.2f} ms".format(
+        result["sum_milliseconds_warm"], result.get("step_milliseconds", float("nan"))))
+    wrong = [kernel["name"] for kernel in result["kernels"] if kernel["differing_words"]]
+    return lines + [f"DIFFERENT BITS from run to run: {name}" for name in wrong]
+
+
 def table(report):
     lines = [f"{report['gpu']}; Cambium {report['commit']}; {report['time']}", ""]
     lines.append("{:<24} {:<22} {:>8} {:>6}".format("step", "ended", "seconds", "limit"))
@@ -64,6 +82,9 @@ def table(report):
         lines.append("{:<14} {:>6} ".format(row["model"], row["batch"]) + " ".join(
             "{:>12}".format("-" if figure is None else f"{figure:.0f}") for figure in figures) +
             " {:>8}".format("-" if row["ratio"] is None else f"{row['ratio']:.2f}"))
+    for step in report["steps"]:
+        if step["name"] == "kernels" and step["result"]:
+            lines += kernel_lines(step["result"])
     return "\n".join(lines) + "\n"
 
 

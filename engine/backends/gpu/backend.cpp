@@ -59,6 +59,8 @@ class GpuBackend final : public Backend {
              to_string(from.tensor), from.layout.key, to.key);
     }
 
+    dev::Stream& stream() { return stream_; }
+
   private:
     template <class T>
     std::unique_ptr<Executable> prepare_op(const T& op, const NodeSpec& node) {
@@ -79,6 +81,11 @@ class GpuBackend final : public Backend {
 
 extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe(cambium::dev::DeviceInfo& info) {
     info = cambium::dev::device_info();
+}
+
+extern "C" __attribute__((visibility("default"))) cambium::gpu::Stopwatch* cambium_gpu_make_stopwatch(
+    cambium::Backend& backend) {
+    return cambium::gpu::stopwatch_on(static_cast<cambium::gpu::GpuBackend&>(backend).stream()).release();
 }
 
 extern "C" __attribute__((visibility("default"))) cambium::Backend* cambium_gpu_make_backend(

@@ -25,6 +25,10 @@ Prepared prepare(conv::Direction direction, const conv::Sizes& sizes, const Node
                     .sizes = sizes,
                     .math = math_of(node.inputs[0].tensor.dtype, context.options),
                     .output = output_of(node.outputs[0].tensor.dtype)};
+    if (const auto& forced = context.options.plan) {
+        constexpr conv::Tile tiles[] = {conv::Tile::small, conv::Tile::large, conv::Tile::oblong};
+        conv.plan = conv::Plan{.tile = tiles[forced->tile], .splits = forced->splits};
+    }
     if (context.options.variant == Variant::plain) conv.plan = conv::Plan{.variant = conv::Variant::plain};
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     dev::Stream& stream = context.stream;

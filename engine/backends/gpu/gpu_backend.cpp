@@ -63,6 +63,14 @@ std::unique_ptr<Backend> make_backend(Device device, const Options& options) {
     fail("cannot compute on {}: {}", name_of(device), reason);
 }
 
+std::unique_ptr<Stopwatch> make_stopwatch(Device device, Backend& backend) {
+    std::string reason;
+    if (auto* make = entry_of<MakeStopwatch>(device, kMakeStopwatch, reason)) {
+        return std::unique_ptr<Stopwatch>(make(backend));
+    }
+    fail("cannot time kernels on {}: {}", name_of(device), reason);
+}
+
 std::optional<std::string> unavailable(Device device) {
     const dev::DeviceInfo info = device_info(device);
     if (info.unavailable.empty()) return std::nullopt;

@@ -28,13 +28,24 @@ enum class Variant : std::uint8_t {
     tuned,
 };
 
+// How convolutions and products are cut, instead of as each family's choose_plan() says: for a sweep over all ways.
+struct ForcedPlan {
+    int tile = 0;  // 0: 64 x 64; 1: 128 x 128; 2, convolutions only: 64 x 128
+    int splits = 1;
+};
+
 struct Options {
     Math math = Math::f32;  // of products whose operands are f32; bf16 operands always go through tensor cores
     Variant variant = Variant::tuned;
+    std::optional<ForcedPlan> plan{};
 };
 
 // Throws Error that says what is missing: the module (not built), the driver, a device.
 std::unique_ptr<Backend> make_backend(Device device, const Options& options = {});
+
+// Times and observes what a backend of this file enqueues (stopwatch.h); it must not outlive the backend. Throws Error.
+class Stopwatch;
+std::unique_ptr<Stopwatch> make_stopwatch(Device device, Backend& backend);
 
 // Nothing if the device can be used, else why not, in words.
 std::optional<std::string> unavailable(Device device);

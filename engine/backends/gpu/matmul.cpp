@@ -20,6 +20,10 @@ Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& con
                        .math = math_of(node.inputs[0].tensor.dtype, context.options),
                        .output = output_of(node.outputs[0].tensor.dtype),
                        .variant = variant_of<gemm::Variant>(context)};
+    if (const auto& forced = context.options.plan) {
+        product.plan =
+            gemm::Plan{.tile = forced->tile == 0 ? gemm::Tile::m64n64 : gemm::Tile::m128n128, .splits = forced->splits};
+    }
     const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
     dev::Stream& stream = context.stream;
     return make_step(

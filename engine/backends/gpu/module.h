@@ -4,12 +4,15 @@
 
 #include "engine/backends/gpu/checker.h"
 #include "engine/backends/gpu/gpu_backend.h"
+#include "engine/backends/gpu/stopwatch.h"
 #include "kernels/gpu/launch.h"
 
 namespace cambium::gpu {
 
 inline constexpr const char* kMakeBackend = "cambium_gpu_make_backend";
 using MakeBackend = Backend*(const Options& options);  // the caller owns the result; throws Error
+inline constexpr const char* kMakeStopwatch = "cambium_gpu_make_stopwatch";
+using MakeStopwatch = Stopwatch*(Backend& backend);  // of this module's backends; the caller owns the result
 inline constexpr const char* kDescribe = "cambium_gpu_describe";
 using Describe = void(dev::DeviceInfo& info);
 inline constexpr const char* kMakeChecker = "cambium_gpu_make_checker";

@@ -1,0 +1,402 @@
+#include "tools/bench/timing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "data/formats/atomic_file.h"
+#include "engine/backends/rules.h"
+#include "engine/base/fail.h"
+#include "tools/bench/batch_memory.h"
+#include "tools/bench/kernels.h"
+#include "tools/bench/training_graph.h"
+#include "tools/common/json_writer.h"
+#include "tools/common/progress.h"
+#include "tools/common/terminal.h"
+
+namespace cambium {
+namespace {
+
+constexpr double most_reference_flops = 3e8;  // what the f64 reference does in about a second
+constexpr std::size_t most_reference_bytes = 64 << 20;
+
+template <class... Types>
+bool is_any(const Op& op) {
+    return (std::holds_alternative<Types>(op) || ...);
+}
+
+bool multiplies(const Op& op) {
+    return is_any<ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul, ops::Attention,
+                  ops::AttentionGradient>(op);
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+double interquartile_share(std::vector<double> values) {
+    std::ranges::sort(values);
+    const std::size_t n = values.size();
+    return (values[n * 3 / 4] - values[n / 4]) / values[n / 2];
+}
+
+// A node with its operands in the device's memory.
+class Bound {
+  public:
+    Bound(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs)
+        : backend_(backend), node_(node), executable(backend.prepare(node)) {
+        std::vector<void*> in;
+        for (const Tensor& input : inputs) {
+            in.push_back(make(input.bytes().size()));
+            backend.memory().upload(in.back(), input.bytes().data(), input.bytes().size());
+        }
+        for (const OperandSpec& output : node.outputs) outputs.push_back(make(output.bytes()));
+        executable->bind(in, outputs, make(executable->workspace_bytes));
+    }
+    std::vector<Tensor> results() const {
+        std::vector<Tensor> tensors;
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+            Tensor& result = tensors.emplace_back(node_.outputs[i].tensor);
+            backend_.memory().download(result.bytes().data(), outputs[i], result.bytes().size());
+        }
+        return tensors;
+    }
+
+  private:
+    void* make(std::size_t bytes) { return buffers_.emplace_back(backend_.memory(), bytes).data(); }
+    Backend& backend_;
+    const NodeSpec& node_;
+    std::vector<Buffer> buffers_;
+
+  public:
+    std::unique_ptr<Executable> executable;
+    std::vector<void*> outputs;
+};
+
+// The largest difference over the largest expected magnitude, over all real outputs; infinite where either is not
+// finite.
+double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+    double difference = 0, magnitude = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (!is_real(found[i].dtype())) continue;
+        const Tensor a = found[i].converted(DType::f32), b = expected[i].converted(DType::f64);
+        const auto x = a.values<float>();
+        const auto y = b.values<double>();
+        for (std::size_t j = 0; j < x.size(); ++j) {
+            const double distance = std::fabs(static_cast<double>(x[j]) - y[j]);
+            if (!std::isfinite(distance)) return INFINITY;
+            difference = std::max(difference, distance);
+            magnitude = std::max(magnitude, std::fabs(y[j]));
+        }
+    }
+    return magnitude > 0 ? difference / magnitude : difference;
+}
+
+std::vector<Tensor> reference_results(const NodeSpec& node, const std::vector<Tensor>& inputs) {
+    const std::unique_ptr<Backend> reference = make_reference_backend();
+    NodeSpec wide = node;
+    std::vector<Tensor> operands;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const bool real = is_real(inputs[i].dtype());
+        operands.push_back(real ? inputs[i].converted(DType::f64) : inputs[i].clone());
+        if (real) wide.inputs[i].tensor.dtype = DType::f64;
+    }
+    for (OperandSpec& output : wide.outputs) {
+        if (is_real(output.tensor.dtype)) output.tensor.dtype = DType::f64;
+    }
+    const Bound bound(*reference, wide, operands);
+    bound.executable->enqueue();
+    return bound.results();
+}
+
+bool suits_the_reference(const CountedNode& node) {
+    return node.node.epilogue.empty() && node.flops <= most_reference_flops && node.bytes <= most_reference_bytes;
+}
+
+void measure(Timing& timing, const Bound& bound, gpu::Stopwatch& stopwatch, const Repeats& repeats) {
+    std::vector<double> warm, flushed;
+    for (int series = 0; series < repeats.series; ++series) {
+        stopwatch.start();
+        for (int run = 0; run < repeats.in_a_row; ++run) bound.executable->enqueue();
+        warm.push_back(stopwatch.stop() / repeats.in_a_row);
+    }
+    for (int run = 0; run < repeats.flushed; ++run) {
+        stopwatch.flush_l2();
+        stopwatch.start();
+        bound.executable->enqueue();
+        flushed.push_back(stopwatch.stop());
+    }
+    timing.warm = median(warm);
+    timing.flushed = median(flushed);
+    timing.spread = interquartile_share(flushed);
+}
+
+Precision precision_of(const std::string& name) {
+    for (const Precision precision : {Precision::bf16, Precision::f32, Precision::tf32}) {
+        if (name == name_of(precision)) return precision;
+    }
+    fail_usage("the kernels compute in bf16, f32 or tf32, not in '{}'", name);
+}
+
+constexpr std::string_view header =
+    "times  us warm  flushed spread TFLOP/s   GB/s  roof     error judge  MHz kernel and shape\n";
+
+std::string text_of(const Timing& t, const Ceilings& ceilings) {
+    const double seconds = 1e-6 * t.flushed;
+    std::string text =
+        fmt::format("{:>5} {:>8.1f} {:>8.1f} {:>5.0f}% {:>7.1f} {:>6.0f} {:>4.0f}% {:>9.1e} {:<5} {:>4}{} {}", t.count,
+                    t.warm, t.flushed, 100 * t.spread, 1e-12 * t.flops / seconds,
+                    1e-9 * static_cast<double>(t.bytes) / seconds, 100 * share_of_roofline(t, ceilings), t.error,
+                    t.judge, t.clock.sm_mhz, t.clock.throttled.empty() ? " " : "*", t.name);
+    if (t.before) text += fmt::format("  ({:.2f}x the baseline's time)", t.flushed / *t.before);
+    if (t.differing > 0) text += fmt::format("  {} WORDS DIFFER BETWEEN RUNS", t.differing);
+    return text + "\n";
+}
+
+void write_json(JsonWriter& json, const Timing& t, const Ceilings& ceilings) {
+    json.begin_object().field("name", t.name).field("provider", t.provider).field("count", t.count);
+    json.field("flops", t.flops).field("bytes", t.bytes).field("microseconds_warm", t.warm);
+    json.field("microseconds_flushed", t.flushed).field("spread", t.spread);
+    json.field("roofline_share", share_of_roofline(t, ceilings)).field("error", t.error).field("judge", t.judge);
+    json.field("differing_words", t.differing).field("sm_mhz", t.clock.sm_mhz).field("throttled", t.clock.throttled);
+    if (t.before) json.field("baseline_microseconds_flushed", *t.before);
+    json.end_object();
+}
+
+// Names and flushed times of an earlier run's JSON.
+std::map<std::string, double> read_baseline(const std::string& path) {
+    std::map<std::string, double> times;
+    if (path.empty()) return times;
+    std::ifstream file(path);
+    if (!file) fail("cannot read the baseline {}", path);
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    try {
+        for (const auto& kernel : json.at("kernels")) {
+            times.emplace(kernel.at("name"), kernel.at("microseconds_flushed").get<double>());
+        }
+    } catch (const nlohmann::json::exception&) {
+        fail("{} is not what `cambium bench kernels --json` writes", path);
+    }
+    return times;
+}
+
+// Milliseconds of a whole step: median of seven, after it has been recorded.
+double step_milliseconds(const TimingOptions& options, Backend& backend, Precision precision) {
+    Preprocessing preprocessing = architecture(options.model).preprocessing;
+    preprocessing.crop = 224;
+    Graph graph;
+    trace_training_step(graph, architecture(options.model), options.batch, 1000, preprocessing);
+    Store store(backend.memory());
+    declare_entries(graph, store);
+    Program program = compile(graph, store, backend, {.precision = precision});
+    program.set("learning_rate", 1e-3);
+    std::vector<double> times;
+    for (int run = 0; run < 10; ++run) {
+        const auto start = std::chrono::steady_clock::now();
+        program.run();
+        program.wait();
+        if (run >= 3) {
+            times.push_back(
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+        }
+    }
+    return median(times);
+}
+
+class Bench {
+  public:
+    Bench(const TimingOptions& options, gpu::Device device)
+        : options_(options),
+          device_(device),
+          precision_(precision_of(options.precision)),
+          baseline_(read_baseline(options.baseline)) {
+        gpu_.math = precision_ == Precision::tf32 ? gpu::Math::tf32 : gpu::Math::f32;
+        gpu_.variant = options.variant;
+        backend_ = gpu::make_backend(device, gpu_);
+        stopwatch_ = gpu::make_stopwatch(device, *backend_);
+        if (options.variant == gpu::Variant::tuned) {
+            gpu::Options plain = gpu_;
+            plain.variant = gpu::Variant::plain;
+            plain_ = gpu::make_backend(device, plain);
+        }
+        nodes_ = step_nodes(architecture(options.model), options.batch, precision_, *backend_);
+        std::erase_if(nodes_, [&](const CountedNode& one) {
+            return name_of(one.node.op).find(options.kernel) == std::string_view::npos;
+        });
+        if (nodes_.empty()) {
+            fail_usage("no kernel of a step of {} has '{}' in its name; conv2d is one that does", options.model,
+                       options.kernel);
+        }
+    }
+
+    // Each node once, in a named range: for a profiler.
+    void run_once() {
+        for (const CountedNode& one : nodes_) {
+            const Bound bound(*backend_, one.node, node_inputs(one.node, 1));
+            stopwatch_->begin_range(describe(one.node));
+            bound.executable->enqueue();
+            backend_->synchronize();
+            stopwatch_->end_range();
+        }
+        print(fmt::format("{} kernels, each run once in a range of its name\n", nodes_.size()));
+    }
+
+    void run() {
+        ceilings_.copy = stopwatch_->copy_rate();
+        if (precision_ != Precision::f32)
+            ceilings_.tensor_cores = stopwatch_->tensor_core_rate(precision_ == Precision::bf16);
+        if (!options_.json) {
+            print(fmt::format("{}\nceilings: copy {:.0f} GB/s, mma.sync alone {:.1f} TFLOP/s\n", gpu::describe(device_),
+                              1e-9 * ceilings_.copy, 1e-12 * ceilings_.tensor_cores));
+            print(header);
+        }
+        double sum = 0;
+        {
+            Progress progress("timing", static_cast<std::int64_t>(nodes_.size()), "kernels");
+            for (const CountedNode& one : nodes_) {
+                progress.show(static_cast<std::int64_t>(timings_.size()));
+                Timing& timing =
+                    timings_.emplace_back(time_node(one, *backend_, plain_.get(), *stopwatch_, options_.repeats));
+                if (const auto before = baseline_.find(timing.name); before != baseline_.end()) {
+                    timing.before = before->second;
+                }
+                sum += 1e-3 * timing.count * timing.warm;
+                if (!options_.json) print(text_of(timing, ceilings_));
+            }
+        }
+        std::optional<double> step;
+        if (options_.step && options_.kernel.empty()) step = step_milliseconds(options_, *backend_, precision_);
+        if (options_.json) return print(json(sum, step));
+        std::string text = fmt::format("\nsum of all: {:.2f} ms warm", sum);
+        if (step) text += fmt::format("; the measured step: {:.2f} ms, {:.2f} of the sum", *step, *step / sum);
+        print(text + "\n");
+        if (std::ranges::any_of(timings_, [](const Timing& t) { return !t.clock.throttled.empty(); })) {
+            print("* clocks were lowered, three times in a row\n");
+        }
+    }
+
+    // Every plan of each product, a line each.
+    void sweep() {
+        std::string csv = "kernel,tile,splits,microseconds_warm,chosen\n";
+        Progress progress("sweeping", static_cast<std::int64_t>(nodes_.size()), "kernels");
+        std::int64_t done = 0;
+        for (const CountedNode& one : nodes_) {
+            progress.show(done++);
+            if (!multiplies(one.node.op) || is_any<ops::Attention, ops::AttentionGradient>(one.node.op)) continue;
+            const std::vector<Tensor> inputs = node_inputs(one.node, 1);
+            const int tiles = std::holds_alternative<ops::MatMul>(one.node.op) ? 2 : 3;
+            for (int tile = -1; tile < tiles; ++tile) {  // -1: what the heuristic chooses
+                for (int splits = 1; splits <= (tile < 0 ? 1 : 64); splits *= 2) {
+                    gpu::Options options = gpu_;
+                    if (tile >= 0) options.plan = gpu::ForcedPlan{.tile = tile, .splits = splits};
+                    const std::unique_ptr<Backend> backend = gpu::make_backend(device_, options);
+                    const std::unique_ptr<gpu::Stopwatch> stopwatch = gpu::make_stopwatch(device_, *backend);
+                    const Bound bound(*backend, one.node, inputs);
+                    Timing timing;
+                    bound.executable->enqueue();
+                    measure(timing, bound, *stopwatch, options_.repeats);
+                    csv += fmt::format("\"{}\",{},{},{:.2f},{}\n", describe(one.node),
+                                       tile < 0 ? "" : std::to_string(tile), tile < 0 ? "" : std::to_string(splits),
+                                       timing.warm, tile < 0 ? 1 : 0);
+                }
+            }
+        }
+        write_atomically(options_.sweep, csv);
+        print(fmt::format("{} written\n", options_.sweep));
+    }
+
+  private:
+    std::string json(double sum, std::optional<double> step) const {
+        JsonWriter json;
+        json.begin_object().field("device", gpu::describe(device_)).field("model", options_.model);
+        json.field("batch", options_.batch).field("precision", options_.precision);
+        json.field("variant", options_.variant == gpu::Variant::plain ? "plain" : "tuned");
+        json.field("copy_bytes_per_second", ceilings_.copy).field("mma_flops_per_second", ceilings_.tensor_cores);
+        json.field("sum_milliseconds_warm", sum);
+        if (step) json.field("step_milliseconds", *step);
+        json.key("kernels").begin_array();
+        for (const Timing& timing : timings_) write_json(json, timing, ceilings_);
+        return json.end_array().end_object().text() + "\n";
+    }
+
+    const TimingOptions& options_;
+    gpu::Device device_;
+    Precision precision_;
+    std::map<std::string, double> baseline_;
+    gpu::Options gpu_;
+    std::unique_ptr<Backend> backend_, plain_;
+    std::unique_ptr<gpu::Stopwatch> stopwatch_;
+    std::vector<CountedNode> nodes_;
+    Ceilings ceilings_;
+    std::vector<Timing> timings_;
+};
+
+}  // namespace
+
+double share_of_roofline(const Timing& timing, const Ceilings& ceilings) {
+    double seconds = static_cast<double>(timing.bytes) / ceilings.copy;
+    if (timing.multiplies && ceilings.tensor_cores > 0)
+        seconds = std::max(seconds, timing.flops / ceilings.tensor_cores);
+    return seconds / (1e-6 * timing.flushed);
+}
+
+Timing time_node(const CountedNode& one, Backend& backend, Backend* plain, gpu::Stopwatch& stopwatch,
+                 const Repeats& repeats) {
+    Timing timing{.name = describe(one.node), .count = one.count, .flops = one.flops, .bytes = one.bytes};
+    timing.multiplies = multiplies(one.node.op);
+    const std::vector<Tensor> inputs = node_inputs(one.node, 1);
+    const Bound bound(backend, one.node, inputs);
+    timing.provider = bound.executable->provider;
+    // Correct first, and the same every time.
+    bound.executable->enqueue();
+    const std::vector<Tensor> found = bound.results();
+    if (suits_the_reference(one)) {
+        timing.judge = "f64";
+        timing.error = largest_error(found, reference_results(one.node, inputs));
+    } else if (plain != nullptr) {
+        timing.judge = "plain";
+        const Bound judge(*plain, one.node, inputs);
+        judge.executable->enqueue();
+        timing.error = largest_error(found, judge.results());
+    } else {
+        timing.judge = "-";
+    }
+    std::vector<Buffer> first;
+    for (std::size_t i = 0; i < bound.outputs.size(); ++i) {
+        const std::size_t bytes = one.node.outputs[i].bytes();
+        backend.memory().copy(first.emplace_back(backend.memory(), bytes).data(), bound.outputs[i], bytes);
+    }
+    for (int run = 1; run < repeats.equal; ++run) {
+        bound.executable->enqueue();
+        for (std::size_t i = 0; i < first.size(); ++i) {
+            timing.differing += stopwatch.differences(first[i].data(), bound.outputs[i], first[i].bytes());
+        }
+    }
+    for (int attempt = 0; attempt < 3; ++attempt) {  // again where clocks were lowered meanwhile
+        measure(timing, bound, stopwatch, repeats);
+        timing.clock = stopwatch.clock();
+        if (timing.clock.throttled.empty()) break;
+    }
+    return timing;
+}
+
+Exit bench_times(const TimingOptions& options, gpu::Device device) {
+    Bench bench(options, device);
+    if (options.once) {
+        bench.run_once();
+    } else if (!options.sweep.empty()) {
+        bench.sweep();
+    } else {
+        bench.run();
+    }
+    return Exit::done;
+}
+
+}  // namespace cambium
