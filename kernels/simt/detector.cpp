@@ -25,7 +25,7 @@ Detector& detector() {
 }  // namespace
 
 Detector& Detector::instance() {
-    static Detector detector;
+    static Detector& detector = *new Detector;
     return detector;
 }
 

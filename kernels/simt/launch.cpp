@@ -267,10 +267,7 @@ namespace cambium::dev {
 
 using simt::as_operation;
 
-Stream::Stream() {
-    simt::outlive_streams();
-    handle_ = new simt::StreamState{simt::stream_count++, {}};
-}
+Stream::Stream() : handle_(new simt::StreamState{simt::stream_count++, {}}) {}
 Stream::~Stream() { delete static_cast<simt::StreamState*>(handle_); }
 void Stream::synchronize() {
     simt::refuse_in_recording("wait for a stream");

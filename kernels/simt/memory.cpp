@@ -30,7 +30,8 @@ struct Arena {
 };
 
 Arena& arena() {
-    static Arena instance;
+    // Never destroyed, as the detector: a static object that owns device memory may live as long as the process.
+    static Arena& instance = *new Arena;
     return instance;
 }
 
@@ -124,11 +125,6 @@ bool is_live_range(const void* pointer, std::size_t bytes) {
     const std::lock_guard lock(a.mutex);
     const Allocation* found = find_in(a.live, address);
     return found != nullptr && address + bytes <= found->address + found->bytes;
-}
-
-void outlive_streams() {
-    arena();
-    if (is_checked()) Detector::instance();
 }
 
 std::size_t live_allocations() {

@@ -24,7 +24,6 @@ struct Allocation {
 std::optional<Allocation> allocation_near(std::uintptr_t address);
 bool is_live_range(const void* pointer, std::size_t bytes);
 std::size_t live_allocations();
-void outlive_streams();  // makes what releases need, so that it is destroyed after whoever has a stream by then
 void forget_declarations();
 // What launches have declared as only read, for a recording, and the same declared again for a replay.
 using ReadOnly = std::vector<std::pair<std::uintptr_t, std::uintptr_t>>;

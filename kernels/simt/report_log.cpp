@@ -20,7 +20,7 @@ struct Log {
 };
 
 Log& log() {
-    static Log instance;
+    static Log& instance = *new Log;
     return instance;
 }
 

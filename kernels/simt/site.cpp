@@ -36,7 +36,7 @@ struct Table {
 };
 
 Table& table() {
-    static Table instance;
+    static Table& instance = *new Table;
     return instance;
 }
 

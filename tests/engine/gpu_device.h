@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <utility>
 
 #include "engine/backends/gpu/gpu_backend.h"
 #include "engine/base/fail.h"
@@ -19,16 +21,18 @@ inline gpu::Device wanted_device() {
     fail("CAMBIUM_GPU is '{}'; it may be simt, check or cuda", name);
 }
 
-// Opened once. Without a GPU the program says so and ends as CTest's mark for a skipped test.
-inline Backend& wanted_backend() {
+// Opened once for each kind of kernels. Without a GPU the program says so and ends as CTest's mark for a skipped test.
+inline Backend& wanted_backend(const gpu::Options& options = {}) {
     if (wanted_device() == gpu::Device::cuda) {
         if (const auto why = gpu::unavailable(gpu::Device::cuda)) {
             std::printf("skipped: %s\n", why->c_str());
             std::exit(77);
         }
     }
-    static const std::unique_ptr<Backend> opened = gpu::make_backend(wanted_device());
-    return *opened;
+    static std::map<std::pair<gpu::Math, gpu::Variant>, std::unique_ptr<Backend>> opened;
+    std::unique_ptr<Backend>& backend = opened[{options.math, options.variant}];
+    if (backend == nullptr) backend = gpu::make_backend(wanted_device(), options);
+    return *backend;
 }
 
 }  // namespace cambium::test

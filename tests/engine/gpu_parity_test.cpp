@@ -17,7 +17,11 @@ using namespace cambium::test;
 
 namespace {
 
-std::uint64_t draws() { return wanted_device() == gpu::Device::simt_check ? 4 : 50; }
+// Plain kernels are slow on a CPU, and there for comparison.
+std::uint64_t draws(const gpu::Options& options) {
+    if (wanted_device() == gpu::Device::simt_check) return options.variant == gpu::Variant::plain ? 1 : 4;
+    return options.variant == gpu::Variant::plain ? 12 : 50;
+}
 
 // CAMBIUM_OPERATOR=conv2d: the cases of one operator only.
 bool is_wanted(const Op& op) {
@@ -50,21 +54,43 @@ Tolerance bf16_tolerance(const Op& op) {
     return relative_to_largest(0x1p-8, "operands are bf16 already; one rounding of the result");
 }
 
+Tolerance f32_tolerance(const Op& op) {
+    if (std::holds_alternative<ops::BatchNorm>(op))
+        return absolute(1e-5, "f32 rounding; values are about 1, and the mean of a channel may be 0 exactly");
+    return relative_to_largest(1e-5, "f32 rounding of sums of some hundred terms");
+}
+
+Tolerance tf32_tolerance(const Op& op) {
+    if (std::holds_alternative<ops::Attention>(op) || std::holds_alternative<ops::AttentionGradient>(op))
+        return relative_to_largest(0x1p-9, "the weights are tf32, three bits more than bf16");
+    return f32_tolerance(op);
+}
+
 using ToleranceOf = std::function<Tolerance(const Op&)>;
 
-void hold_against_reference(Values values, DType real, const ToleranceOf& tolerance) {
+// f32 tensors whose values tf32 has: products of such operands do not round.
+std::vector<Tensor> as_tf32(const std::vector<Tensor>& low) {
+    std::vector<Tensor> inputs;
+    for (const Tensor& input : low)
+        inputs.push_back(input.dtype() == DType::bf16 ? input.converted(DType::f32) : input.clone());
+    return inputs;
+}
+
+void hold_against_reference(Values values, DType real, const ToleranceOf& tolerance, const gpu::Options& options = {}) {
+    const bool tf32 = options.math == gpu::Math::tf32;
     const std::unique_ptr<Backend> reference = make_reference_backend();
     for (const OpCase& op_case : op_cases()) {
         if (values == Values::integers && op_case.integers != OpCase::Integers::exact) continue;
-        for (std::uint64_t index = 0; index < draws(); ++index) {
+        for (std::uint64_t index = 0; index < draws(options); ++index) {
             RandomStream random = stream_of(op_case, index);
             const Instance instance = op_case.draw(random);
             if (!is_wanted(instance.op)) break;
-            const std::vector<Tensor> inputs = draw_inputs(instance, random, values, real);
+            std::vector<Tensor> inputs = draw_inputs(instance, random, values, tf32 ? DType::bf16 : real);
+            if (tf32) inputs = as_tf32(inputs);
             const NodeSpec node = node_for(instance.op, inputs);
             CAPTURE(describe(node));
             const std::vector<Tensor> wide = widened(inputs);
-            const NodeRun found = run_node(wanted_backend(), node, inputs);
+            const NodeRun found = run_node(wanted_backend(options), node, inputs);
             const NodeRun expected = run_node(*reference, reference_node(instance.op, wide), wide);
             for (std::size_t i = 0; i < found.outputs.size(); ++i)
                 CHECK(compare(found.outputs[i], expected.outputs[i], tolerance(instance.op)));
@@ -86,10 +112,17 @@ TEST_CASE("what the kernels lack is an error that names it") {
     CHECK_THROWS_WITH(kernels.prepare(node_for(ops::Add{}, mixed)), doctest::Contains("no add on f32, bf16"));
 }
 
-TEST_CASE("f32 agrees with the reference") {
-    hold_against_reference(Values::reals, DType::f32, [](const Op&) {
-        return relative_to_largest(1e-5, "f32 rounding of sums of some hundred terms");
-    });
+TEST_CASE("f32 agrees with the reference") { hold_against_reference(Values::reals, DType::f32, f32_tolerance); }
+
+TEST_CASE("tf32 agrees with the reference") {
+    hold_against_reference(Values::reals, DType::f32, tf32_tolerance, {.math = gpu::Math::tf32});
+}
+
+TEST_CASE("the plain kernels agree with the reference") {
+    constexpr auto plain = gpu::Variant::plain;
+    hold_against_reference(Values::reals, DType::f32, f32_tolerance, {.variant = plain});
+    hold_against_reference(Values::reals, DType::bf16, bf16_tolerance, {.variant = plain});
+    hold_against_reference(Values::reals, DType::f32, tf32_tolerance, {.math = gpu::Math::tf32, .variant = plain});
 }
 
 TEST_CASE("f32 is exact on integers") {
