@@ -91,8 +91,10 @@ TEST_CASE("a race in a kernel is named with both sides, and the exit status is 1
 }
 
 TEST_CASE("lines fit 80 columns, and what does not exist is refused") {
-    const Outcome outcome = check({"--kernel", "pool", "--shapes", "1", "--seed", "7"});
+    const Outcome outcome = check({"--kernel", "attention", "--shapes", "1", "--seed", "7", "--counters"});
     CHECK(outcome.status == 0);
+    CHECK(
+        std::regex_search(outcome.out, std::regex(R"(attention_key_gradient +tiles\.cuh:\d+ +shared write +\d+ +\d)")));
     for (std::size_t begin = 0, end; (end = outcome.out.find('\n', begin)) != std::string::npos; begin = end + 1) {
         CHECK(end - begin < 80);
     }

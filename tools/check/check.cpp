@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "engine/base/fail.h"
 #include "tools/check/checked_run.h"
@@ -203,12 +204,36 @@ std::string short_path(const std::string& path) {
     return folder == std::string::npos ? path : path.substr(folder + 1);
 }
 
+// "attention_tiles" of "cambium::attention::attention_tiles<...>", but "conv::tuned", which gemm has too.
+std::string short_name(const std::string& kernel) {
+    std::string name = kernel.substr(0, kernel.find_first_of("<("));
+    if (name.starts_with("cambium::")) name.erase(0, std::string_view("cambium::").size());
+    const std::size_t base = name.rfind("::");
+    const std::string last = base == std::string::npos ? name : name.substr(base + 2);
+    return last == "tuned" || last == "plain" ? name : last;
+}
+
+// "cp.async from" is as wide as the table has room for.
+std::string_view short_operation(std::string_view operation) {
+    if (operation == "cp.async source") return "cp.async from";
+    return operation == "cp.async target" ? "cp.async to" : operation;
+}
+
+// A line for each place of a kernel, all of its instances together.
 void print_counters(const Result& result) {
-    print("\nkernel                    place                    access          times  factor\n");
+    std::map<std::tuple<std::string, std::string, int, std::string>, Cost> lines;
     for (const auto& [place, cost] : result.places) {
-        print(fmt::format("{:<25.25} {:<24.24} {:<14.14} {:>6} {:>7.2f}\n", place.kernel,
-                          fmt::format("{}:{}", short_path(place.file), place.line), place.operation, cost.instructions,
-                          cost.factor()));
+        Cost& sum = lines[{short_name(place.kernel), place.file.substr(place.file.rfind('/') + 1), place.line,
+                           place.operation}];
+        sum.instructions += cost.instructions;
+        sum.cost += cost.cost;
+        sum.ideal += cost.ideal;
+    }
+    print("\nkernel                      place                   access         times factor\n");
+    for (const auto& [key, cost] : lines) {
+        const auto& [kernel, file, line, operation] = key;
+        print(fmt::format("{:<27.27} {:<23.23} {:<13.13} {:>6} {:>6.2f}\n", kernel, fmt::format("{}:{}", file, line),
+                          short_operation(operation), cost.instructions, cost.factor()));
     }
 }
 
