@@ -26,6 +26,13 @@ std::string text_of(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+void check_columns(const std::string& text) {
+    for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        CAPTURE(text.substr(begin, end - begin));
+        CHECK(end - begin < 80);
+    }
+}
+
 // The families' kernels, as "conv::tuned".
 std::set<std::string> kernels_in_the_sources() {
     // A kernel's name follows `void`, perhaps with launch bounds between, which hold at most one pair of parentheses.
@@ -77,11 +84,11 @@ TEST_CASE("nothing is found in any kernel, and nothing is left out") {
 }
 
 TEST_CASE("a race in a kernel is named with both sides, and the exit status is 1") {
-    const std::vector<std::string> planted{"LD_PRELOAD=" PLANTED_SOFTMAX};
+    const std::vector<std::string> planted{"LD_PRELOAD=" PLANTED_RACE};
     const Outcome outcome = check({"--kernel", "softmax", "--shapes", "1"}, planted);
     CHECK(outcome.status == 1);
     CHECK(outcome.out.find("race-in-") != std::string::npos);
-    CHECK(outcome.out.find("planted_softmax.cu:") != std::string::npos);
+    CHECK(outcome.out.find("planted_race.cu:") != std::string::npos);
     CHECK(outcome.out.find("with findings") != std::string::npos);
     const Outcome json = check({"--kernel", "softmax", "--shapes", "1", "--json"}, planted);
     CHECK(json.status == 1);
@@ -90,14 +97,94 @@ TEST_CASE("a race in a kernel is named with both sides, and the exit status is 1
     CHECK(found.at("reports").size() >= 1);
 }
 
+TEST_CASE("a kernel that ends its process is a finding of its row, and the other rows run") {
+    const std::vector<std::string> planted{"LD_PRELOAD=" PLANTED_CRASH};
+    const Outcome outcome = check({"--kernel", "softmax", "--shapes", "2", "--jobs", "2"}, planted);
+    CHECK(outcome.status == 1);
+    CHECK(outcome.out.find("shape 1 crashed: signal 6 (Aborted)") != std::string::npos);
+    check_columns(outcome.out);
+    const Outcome json = check({"--kernel", "softmax", "--shapes", "2", "--json"}, planted);
+    CHECK(json.status == 1);
+    const Json found = Json::parse(json.out);
+    CHECK(found.at("clean") == false);
+    std::size_t crashed = 0;
+    for (const Json& row : found.at("rows")) {
+        const bool planted_one = row.at("operator") == "softmax";
+        if (row.contains("failed")) ++crashed;
+        CHECK(row.contains("failed") == planted_one);
+        CHECK(row.at("shapes") == (planted_one ? 0 : 2));
+    }
+    CHECK(crashed == 4);
+}
+
+TEST_CASE("the seed decides the order in which threads run, and nothing else does") {
+    const auto first_thread = [](const char* seed) {
+        const std::vector<std::string> arguments{"--kernel", "softmax", "--variant", "tuned",  "--precision", "f32",
+                                                 "--shapes", "1",       "--json",    "--seed", seed};
+        const Outcome outcome = check(arguments, {"LD_PRELOAD=" PLANTED_ORDER});
+        CHECK(outcome.status == 1);
+        const Json reports = Json::parse(outcome.out).at("reports");
+        REQUIRE(reports.size() == 1);
+        CHECK(reports[0].at("kind") == "out-of-bounds");
+        return reports[0].at("first").at("thread").dump();
+    };
+    std::set<std::string> threads;
+    for (const char* seed : {"0", "1", "2", "3"}) {
+        threads.insert(first_thread(seed));
+        CHECK(first_thread(seed) == first_thread(seed));
+    }
+    CHECK(threads.size() >= 3);
+}
+
+TEST_CASE("the table does not depend on how many processes make it") {
+    const auto without_times = [](const char* jobs) {
+        Json found = Json::parse(check({"--kernel", "pool", "--shapes", "3", "--json", "--jobs", jobs}).out);
+        for (Json& row : found.at("rows")) row.erase("seconds");
+        return found.dump();
+    };
+    const std::string one = without_times("1");
+    CHECK(one.find("max_pool_tuned") != std::string::npos);
+    CHECK(one == without_times("3"));
+}
+
+TEST_CASE("rows are chosen by operator, by CUDA kernel, by precision and variant") {
+    const auto rows = [](const std::vector<std::string>& arguments) {
+        const Outcome outcome = check(arguments);
+        CHECK(outcome.status == 0);
+        std::set<std::string> names;
+        const Json found = Json::parse(outcome.out);
+        for (const Json& row : found.at("rows"))
+            names.insert(row.at("operator").get<std::string>() + ", " + row.at("kernels").get<std::string>());
+        return names;
+    };
+    CHECK(rows({"--kernel", "matmul", "--variant", "plain", "--shapes", "1", "--json"}) ==
+          std::set<std::string>{"matmul, f32 plain", "matmul, tf32 plain", "matmul, bf16 plain"});
+    CHECK(rows({"--kernel", "dropout", "--precision", "bf16", "--shapes", "1", "--json"}) ==
+          std::set<std::string>{"dropout, bf16", "dropout, bf16 plain"});
+    CHECK(rows({"--kernel", "embedding::embedding_rows", "--quick", "--shapes", "1", "--json"}) ==
+          std::set<std::string>{"embedding, f32", "embedding, f32 plain", "embedding, bf16", "embedding, bf16 plain"});
+}
+
+TEST_CASE("an interrupt ends the check with 130, one sentence and JSON of what was done") {
+    const Outcome outcome = run_program({"/usr/bin/env", "timeout", "--preserve-status", "--signal=INT", "1.5",
+                                         CAMBIUM_PROGRAM, "check", "--shapes", "1000", "--json"});
+    CHECK(outcome.status == 130);
+    CHECK(outcome.error == "cambium: interrupted: what was printed until now is all that was checked\n");
+    const Json found = Json::parse(outcome.out);
+    CHECK(found.at("interrupted") == true);
+    CHECK(found.at("clean") == false);
+}
+
 TEST_CASE("lines fit 80 columns, and what does not exist is refused") {
     const Outcome outcome = check({"--kernel", "attention", "--shapes", "1", "--seed", "7", "--counters"});
     CHECK(outcome.status == 0);
     CHECK(
         std::regex_search(outcome.out, std::regex(R"(attention_key_gradient +tiles\.cuh:\d+ +shared write +\d+ +\d)")));
-    for (std::size_t begin = 0, end; (end = outcome.out.find('\n', begin)) != std::string::npos; begin = end + 1) {
-        CHECK(end - begin < 80);
-    }
-    CHECK(check({"--kernel", "nonsense"}).status == 2);
+    check_columns(outcome.out);
+    CHECK(check({"--kernel", "conv2dd"}).error.find("did you mean conv2d?") != std::string::npos);
+    CHECK(check({"--kernel", "nonsense", "--quick", "--shapes", "1"}).status == 2);
+    CHECK(check({"--precision", "f64"}).status == 2);
+    CHECK(check({"--variant", "fast"}).status == 2);
+    CHECK(check({"--kernel", "relu", "--precision", "tf32"}).status == 2);
     CHECK(check({"--shapes", "0"}).status == 2);
 }
