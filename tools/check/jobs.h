@@ -11,13 +11,14 @@
 
 namespace cambium {
 
-// The kinds of kernels: dtype of the activations, what products of f32 are computed in, plain or tuned.
+// The kinds of kernels: dtype of the activations, what products of f32 are computed in, plain or tuned; and tiles that
+// convolutions and products would choose for larger shapes only.
 struct KernelKind {
     std::string_view name;
     DType dtype;
     gpu::Options options;
 };
-extern const std::array<KernelKind, 6> kernel_kinds;
+extern const std::array<KernelKind, 12> kernel_kinds;
 
 struct Job {
     cases::OpCase op_case;

@@ -7,6 +7,7 @@
 #include <exception>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 namespace cambium {
 
@@ -61,7 +62,11 @@ void Sampler::run_checked(const Job& job, std::uint64_t shape, Sample& sample) {
     RandomStream random = cases::stream_of(job.op_case, shape);
     const cases::Instance instance = job.op_case.draw(random);
     const std::vector<Tensor> inputs = cases::draw_inputs(instance, random, cases::Values::reals, kind.dtype);
-    const NodeSpec node = plain_node(instance.op, inputs);
+    NodeSpec node = plain_node(instance.op, inputs);
+    // Where the activations of a low-precision program begin.
+    const bool begins =
+        std::holds_alternative<ops::Normalize>(node.op) || std::holds_alternative<ops::Embedding>(node.op);
+    if (begins) node.outputs[0].tensor.dtype = kind.dtype;
     if (const auto missing = runs.unsupported(node)) {
         sample.missing = *missing;
         return;

@@ -98,15 +98,18 @@ std::vector<std::string> Table::kernels() const {
 }
 
 std::string Table::header() {
-    return "operator                    kernels    shapes race  mem init barr banks sectors\n";
+    return "operator                    kernels     shapes race  mem init barr banks sector\n";
 }
 
 std::string Table::line(const Row& row) {
     const auto number = [&](Group group) { return row.found[static_cast<std::size_t>(group)]; };
-    std::string text = fmt::format("{:<27.27} {:<10} {:>6} {:>4} {:>4} {:>4} {:>4} {:>5.2f} {:>7.2f}\n", row.name,
-                                   row.kernels, row.shapes, number(Group::races), number(Group::memory),
-                                   number(Group::uninitialised) + row.registers, number(Group::barriers),
-                                   row.shared.factor(), row.global.factor());
+    constexpr std::size_t name_width = 27;  // a longer name stands above its row
+    const bool fits = row.name.size() <= name_width;
+    std::string text = fits ? "" : row.name + "\n";
+    text += fmt::format("{:<{}} {:<11} {:>6} {:>4} {:>4} {:>4} {:>4} {:>5.2f} {:>6.2f}\n", fits ? row.name : "",
+                        name_width, row.kernels, row.shapes, number(Group::races), number(Group::memory),
+                        number(Group::uninitialised) + row.registers, number(Group::barriers), row.shared.factor(),
+                        row.global.factor());
     if (!row.problem.empty()) text += wrapped("    " + row.problem, width, 4) + "\n";
     return text;
 }
