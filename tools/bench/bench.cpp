@@ -24,7 +24,7 @@ namespace cambium {
 namespace {
 
 struct Options {
-    std::string what, model = "resnet50", device = "auto", precision;
+    std::string what, model = "resnet50", device = "auto", precision, provider = "own";
     std::int64_t batch = 32;
     std::optional<int> steps{};
     double seconds = 10;
@@ -67,7 +67,7 @@ void set_data(Program& program, std::int64_t batch, std::int64_t side) {
 }
 
 Exit bench_step(const Options& options) {
-    Device device = open_device(options.device, options.precision);
+    Device device = open_device(options.device, options.precision, options.provider);
     const Architecture& chosen = architecture(options.model);
     Preprocessing preprocessing = chosen.preprocessing;
     preprocessing.crop = 224;
@@ -92,6 +92,7 @@ Exit bench_step(const Options& options) {
         json.begin_object().field("images_per_second", rate).field("milliseconds", milliseconds);
         json.field("peak_memory_mb", peak).field("model", options.model).field("batch", options.batch);
         json.field("precision", name_of(device.precision)).field("device", device.backend->name());
+        json.field("provider", options.provider);
         json.field("threads", thread_count()).field("gflops", program.flops() / milliseconds * 1e-6).end_object();
         print(json.text() + "\n");
     } else {
@@ -127,6 +128,9 @@ int bench_command(int argc, char** argv) {
     line.flag("--json", options.json, "One JSON object on standard output");
     line.option("--device", options.device, device_help);
     line.option("--precision", options.precision, precision_help);
+    line.option("--provider", options.provider, provider_help);
+    line.option("--vendor-seconds", timing.vendor_seconds,
+                "kernels: how long to compare with cuDNN and cuBLASLt; 0: not at all", 0, 1e6);
     line.option("--kernel", timing.kernel, "kernels: only those with this in their operator's name");
     line.flag("--counters", counters, "kernels: bank conflicts and sectors, counted on the CPU");
     line.option("--variant", variant, "kernels: tuned, or plain, each family's first version");
@@ -136,6 +140,9 @@ int bench_command(int argc, char** argv) {
     return line.run(argc, argv, [&] {
         if (options.what == "step") return bench_step(options);
         if (options.what != "kernels") fail_usage("there is no benchmark '{}'; there are: step, kernels", options.what);
+        if (line.given("--provider")) {
+            fail_usage("bench kernels compares both providers by itself; --provider goes with bench step");
+        }
         if (counters) {
             KernelOptions wanted{.model = options.model, .kernel = timing.kernel, .json = options.json};
             if (!options.precision.empty()) wanted.precision = options.precision;

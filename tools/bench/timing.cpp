@@ -35,68 +35,10 @@ bool multiplies(const Op& op) {
                   ops::AttentionGradient>(op);
 }
 
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
 double interquartile_share(std::vector<double> values) {
     std::ranges::sort(values);
     const std::size_t n = values.size();
     return (values[n * 3 / 4] - values[n / 4]) / values[n / 2];
-}
-
-// A node with its operands in the device's memory.
-class Bound {
-  public:
-    Bound(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs)
-        : backend_(backend), node_(node), executable(backend.prepare(node)) {
-        std::vector<void*> in;
-        for (const Tensor& input : inputs) {
-            in.push_back(make(input.bytes().size()));
-            backend.memory().upload(in.back(), input.bytes().data(), input.bytes().size());
-        }
-        for (const OperandSpec& output : node.outputs) outputs.push_back(make(output.bytes()));
-        executable->bind(in, outputs, make(executable->workspace_bytes));
-    }
-    std::vector<Tensor> results() const {
-        std::vector<Tensor> tensors;
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-            Tensor& result = tensors.emplace_back(node_.outputs[i].tensor);
-            backend_.memory().download(result.bytes().data(), outputs[i], result.bytes().size());
-        }
-        return tensors;
-    }
-
-  private:
-    void* make(std::size_t bytes) { return buffers_.emplace_back(backend_.memory(), bytes).data(); }
-    Backend& backend_;
-    const NodeSpec& node_;
-    std::vector<Buffer> buffers_;
-
-  public:
-    std::unique_ptr<Executable> executable;
-    std::vector<void*> outputs;
-};
-
-// The largest difference over the largest expected magnitude, over all real outputs; infinite where either is not
-// finite.
-double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
-    double difference = 0, magnitude = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        if (!is_real(found[i].dtype())) continue;
-        const Tensor a = found[i].converted(DType::f32), b = expected[i].converted(DType::f64);
-        const auto x = a.values<float>();
-        const auto y = b.values<double>();
-        for (std::size_t j = 0; j < x.size(); ++j) {
-            const double distance = std::fabs(static_cast<double>(x[j]) - y[j]);
-            if (!std::isfinite(distance)) return INFINITY;
-            difference = std::max(difference, distance);
-            magnitude = std::max(magnitude, std::fabs(y[j]));
-        }
-    }
-    return magnitude > 0 ? difference / magnitude : difference;
 }
 
 std::vector<Tensor> reference_results(const NodeSpec& node, const std::vector<Tensor>& inputs) {
@@ -111,8 +53,8 @@ std::vector<Tensor> reference_results(const NodeSpec& node, const std::vector<Te
     for (OperandSpec& output : wide.outputs) {
         if (is_real(output.tensor.dtype)) output.tensor.dtype = DType::f64;
     }
-    const Bound bound(*reference, wide, operands);
-    bound.executable->enqueue();
+    const BoundNode bound(*reference, wide, operands);
+    bound.enqueue();
     return bound.results();
 }
 
@@ -120,17 +62,17 @@ bool suits_the_reference(const CountedNode& node) {
     return node.node.epilogue.empty() && node.flops <= most_reference_flops && node.bytes <= most_reference_bytes;
 }
 
-void measure(Timing& timing, const Bound& bound, gpu::Stopwatch& stopwatch, const Repeats& repeats) {
+void measure(Timing& timing, const BoundNode& bound, gpu::Stopwatch& stopwatch, const Repeats& repeats) {
     std::vector<double> warm, flushed;
     for (int series = 0; series < repeats.series; ++series) {
         stopwatch.start();
-        for (int run = 0; run < repeats.in_a_row; ++run) bound.executable->enqueue();
+        for (int run = 0; run < repeats.in_a_row; ++run) bound.enqueue();
         warm.push_back(stopwatch.stop() / repeats.in_a_row);
     }
     for (int run = 0; run < repeats.flushed; ++run) {
         stopwatch.flush_l2();
         stopwatch.start();
-        bound.executable->enqueue();
+        bound.enqueue();
         flushed.push_back(stopwatch.stop());
     }
     timing.warm = median(warm);
@@ -146,16 +88,22 @@ Precision precision_of(const std::string& name) {
 }
 
 constexpr std::string_view header =
-    "times  us warm  flushed spread TFLOP/s   GB/s  roof     error judge  MHz kernel and shape\n";
+    "times  us warm  flushed spread TFLOP/s   GB/s  roof vendor     error judge  MHz kernel and shape\n";
+
+// Beyond this two results are not roundings of the same thing.
+constexpr double most_difference = 0x1p-5;
 
 std::string text_of(const Timing& t, const Ceilings& ceilings) {
     const double seconds = 1e-6 * t.flushed;
-    std::string text =
-        fmt::format("{:>5} {:>8.1f} {:>8.1f} {:>5.0f}% {:>7.1f} {:>6.0f} {:>4.0f}% {:>9.1e} {:<5} {:>4}{} {}", t.count,
-                    t.warm, t.flushed, 100 * t.spread, 1e-12 * t.flops / seconds,
-                    1e-9 * static_cast<double>(t.bytes) / seconds, 100 * share_of_roofline(t, ceilings), t.error,
-                    t.judge, t.clock.sm_mhz, t.clock.throttled.empty() ? " " : "*", t.name);
+    std::string text = fmt::format(
+        "{:>5} {:>8.1f} {:>8.1f} {:>5.0f}% {:>7.1f} {:>6.0f} {:>4.0f}% {:>6} {:>9.1e} {:<5} {:>4}{} {}", t.count,
+        t.warm, t.flushed, 100 * t.spread, 1e-12 * t.flops / seconds, 1e-9 * static_cast<double>(t.bytes) / seconds,
+        100 * share_of_roofline(t, ceilings), t.vendor ? fmt::format("{:.2f}x", t.vendor->ratio) : "-", t.error,
+        t.judge, t.clock.sm_mhz, t.clock.throttled.empty() ? " " : "*", t.name);
     if (t.before) text += fmt::format("  ({:.2f}x the baseline's time)", t.flushed / *t.before);
+    if (t.vendor && t.vendor->difference > most_difference) {
+        text += fmt::format("  {}'S RESULT IS ANOTHER, BY {:.1e}", t.vendor->provider, t.vendor->difference);
+    }
     if (t.differing > 0) text += fmt::format("  {} WORDS DIFFER BETWEEN RUNS", t.differing);
     return text + "\n";
 }
@@ -167,6 +115,10 @@ void write_json(JsonWriter& json, const Timing& t, const Ceilings& ceilings) {
     json.field("roofline_share", share_of_roofline(t, ceilings)).field("error", t.error).field("judge", t.judge);
     json.field("differing_words", t.differing).field("sm_mhz", t.clock.sm_mhz).field("throttled", t.clock.throttled);
     if (t.before) json.field("baseline_microseconds_flushed", *t.before);
+    if (t.vendor) {
+        json.field("vendor_provider", t.vendor->provider).field("vendor_microseconds_flushed", t.vendor->flushed);
+        json.field("vendor_ratio", t.vendor->ratio).field("vendor_difference", t.vendor->difference);
+    }
     json.end_object();
 }
 
@@ -226,6 +178,7 @@ class Bench {
             plain.variant = gpu::Variant::plain;
             plain_ = gpu::make_backend(device, plain);
         }
+        open_vendor();
         nodes_ = step_nodes(architecture(options.model), options.batch, precision_, *backend_);
         std::erase_if(nodes_, [&](const CountedNode& one) {
             return name_of(one.node.op).find(options.kernel) == std::string_view::npos;
@@ -239,9 +192,9 @@ class Bench {
     // Each node once, in a named range: for a profiler.
     void run_once() {
         for (const CountedNode& one : nodes_) {
-            const Bound bound(*backend_, one.node, node_inputs(one.node, 1));
+            const BoundNode bound(*backend_, one.node, node_inputs(one.node, 1));
             stopwatch_->begin_range(describe(one.node));
-            bound.executable->enqueue();
+            bound.enqueue();
             backend_->synchronize();
             stopwatch_->end_range();
         }
@@ -253,8 +206,12 @@ class Bench {
         if (precision_ != Precision::f32)
             ceilings_.tensor_cores = stopwatch_->tensor_core_rate(precision_ == Precision::bf16);
         if (!options_.json) {
-            print(fmt::format("{}\nceilings: copy {:.0f} GB/s, mma.sync alone {:.1f} TFLOP/s\n", gpu::describe(device_),
+            print(fmt::format("{}\nceilings: copy {:.0f} GB/s, mma.sync alone {:.1f} TFLOP/s", gpu::describe(device_),
                               1e-9 * ceilings_.copy, 1e-12 * ceilings_.tensor_cores));
+            if (ceilings_.library > 0) {
+                print(fmt::format(", cuBLASLt's 8192^3 product {:.1f} TFLOP/s", 1e-12 * ceilings_.library));
+            }
+            print(fmt::format("\nvendor, the time of cuDNN or cuBLASLt over ours: {}\n", vendor_says_));
             print(header);
         }
         double sum = 0;
@@ -262,8 +219,8 @@ class Bench {
             Progress progress("timing", static_cast<std::int64_t>(nodes_.size()), "kernels");
             for (const CountedNode& one : nodes_) {
                 progress.show(static_cast<std::int64_t>(timings_.size()));
-                Timing& timing =
-                    timings_.emplace_back(time_node(one, *backend_, plain_.get(), *stopwatch_, options_.repeats));
+                Timing& timing = timings_.emplace_back(
+                    time_node(one, *backend_, plain_.get(), *stopwatch_, comparison(), options_.repeats));
                 if (const auto before = baseline_.find(timing.name); before != baseline_.end()) {
                     timing.before = before->second;
                 }
@@ -274,6 +231,7 @@ class Bench {
         std::optional<double> step;
         if (options_.step && options_.kernel.empty()) step = step_milliseconds(options_, *backend_, precision_);
         if (options_.json) return print(json(sum, step));
+        if (vendor_) say_failures();
         std::string text = fmt::format("\nsum of all: {:.2f} ms warm", sum);
         if (step) text += fmt::format("; the measured step: {:.2f} ms, {:.2f} of the sum", *step, *step / sum);
         print(text + "\n");
@@ -298,9 +256,9 @@ class Bench {
                     if (tile >= 0) options.plan = gpu::ForcedPlan{.tile = tile, .splits = splits};
                     const std::unique_ptr<Backend> backend = gpu::make_backend(device_, options);
                     const std::unique_ptr<gpu::Stopwatch> stopwatch = gpu::make_stopwatch(device_, *backend);
-                    const Bound bound(*backend, one.node, inputs);
+                    const BoundNode bound(*backend, one.node, inputs);
                     Timing timing;
-                    bound.executable->enqueue();
+                    bound.enqueue();
                     measure(timing, bound, *stopwatch, options_.repeats);
                     csv += fmt::format("\"{}\",{},{},{:.2f},{}\n", describe(one.node),
                                        tile < 0 ? "" : std::to_string(tile), tile < 0 ? "" : std::to_string(splits),
@@ -313,12 +271,46 @@ class Bench {
     }
 
   private:
+    // What there is to compare with, and the best that it reaches; without it, why.
+    void open_vendor() {
+        if (options_.vendor_seconds <= 0 || options_.once || !options_.sweep.empty()) {
+            vendor_says_ = "not asked for";
+            return;
+        }
+        gpu::Options theirs = gpu_;
+        theirs.provider = gpu::Provider::vendor;
+        try {
+            vendor_backend_ = gpu::make_backend(device_, theirs);
+            vendor_stopwatch_ = gpu::make_stopwatch(device_, *vendor_backend_);
+            vendor_.emplace(*vendor_backend_, *vendor_stopwatch_, options_.vendor_seconds);
+            vendor_says_ = gpu::describe_vendor();
+            ceilings_.library = vendor_->product_rate(precision_ == Precision::bf16 ? DType::bf16 : DType::f32);
+        } catch (const Error& error) {
+            vendor_says_ = error.what();
+        }
+    }
+    VendorComparison* comparison() { return vendor_ ? &*vendor_ : nullptr; }
+    void say_failures() const {
+        for (const std::string& failure : vendor_->failures()) print(fmt::format("not compared: {}\n", failure));
+        if (vendor_->left_out() > 0) {
+            print(fmt::format("not compared for want of time: {} kernels; --vendor-seconds gives more\n",
+                              vendor_->left_out()));
+        }
+    }
+
     std::string json(double sum, std::optional<double> step) const {
         JsonWriter json;
         json.begin_object().field("device", gpu::describe(device_)).field("model", options_.model);
         json.field("batch", options_.batch).field("precision", options_.precision);
         json.field("variant", options_.variant == gpu::Variant::plain ? "plain" : "tuned");
         json.field("copy_bytes_per_second", ceilings_.copy).field("mma_flops_per_second", ceilings_.tensor_cores);
+        json.field("vendor", vendor_says_);
+        if (ceilings_.library > 0) json.field("cublaslt_flops_per_second", ceilings_.library);
+        if (vendor_) {
+            json.field("vendor_left_out", vendor_->left_out()).key("vendor_failures").begin_array();
+            for (const std::string& failure : vendor_->failures()) json.value(failure);
+            json.end_array();
+        }
         json.field("sum_milliseconds_warm", sum);
         if (step) json.field("step_milliseconds", *step);
         json.key("kernels").begin_array();
@@ -333,6 +325,10 @@ class Bench {
     gpu::Options gpu_;
     std::unique_ptr<Backend> backend_, plain_;
     std::unique_ptr<gpu::Stopwatch> stopwatch_;
+    std::unique_ptr<Backend> vendor_backend_;
+    std::unique_ptr<gpu::Stopwatch> vendor_stopwatch_;
+    std::optional<VendorComparison> vendor_;
+    std::string vendor_says_;
     std::vector<CountedNode> nodes_;
     Ceilings ceilings_;
     std::vector<Timing> timings_;
@@ -348,35 +344,35 @@ double share_of_roofline(const Timing& timing, const Ceilings& ceilings) {
 }
 
 Timing time_node(const CountedNode& one, Backend& backend, Backend* plain, gpu::Stopwatch& stopwatch,
-                 const Repeats& repeats) {
+                 VendorComparison* vendor, const Repeats& repeats) {
     Timing timing{.name = describe(one.node), .count = one.count, .flops = one.flops, .bytes = one.bytes};
     timing.multiplies = multiplies(one.node.op);
     const std::vector<Tensor> inputs = node_inputs(one.node, 1);
-    const Bound bound(backend, one.node, inputs);
-    timing.provider = bound.executable->provider;
+    const BoundNode bound(backend, one.node, inputs);
+    timing.provider = bound.executable().provider;
     // Correct first, and the same every time.
-    bound.executable->enqueue();
+    bound.enqueue();
     const std::vector<Tensor> found = bound.results();
     if (suits_the_reference(one)) {
         timing.judge = "f64";
         timing.error = largest_error(found, reference_results(one.node, inputs));
     } else if (plain != nullptr) {
         timing.judge = "plain";
-        const Bound judge(*plain, one.node, inputs);
-        judge.executable->enqueue();
+        const BoundNode judge(*plain, one.node, inputs);
+        judge.enqueue();
         timing.error = largest_error(found, judge.results());
     } else {
         timing.judge = "-";
     }
     std::vector<Buffer> first;
-    for (std::size_t i = 0; i < bound.outputs.size(); ++i) {
+    for (std::size_t i = 0; i < bound.outputs().size(); ++i) {
         const std::size_t bytes = one.node.outputs[i].bytes();
-        backend.memory().copy(first.emplace_back(backend.memory(), bytes).data(), bound.outputs[i], bytes);
+        backend.memory().copy(first.emplace_back(backend.memory(), bytes).data(), bound.outputs()[i], bytes);
     }
     for (int run = 1; run < repeats.equal; ++run) {
-        bound.executable->enqueue();
+        bound.enqueue();
         for (std::size_t i = 0; i < first.size(); ++i) {
-            timing.differing += stopwatch.differences(first[i].data(), bound.outputs[i], first[i].bytes());
+            timing.differing += stopwatch.differences(first[i].data(), bound.outputs()[i], first[i].bytes());
         }
     }
     for (int attempt = 0; attempt < 3; ++attempt) {  // again where clocks were lowered meanwhile
@@ -384,6 +380,7 @@ Timing time_node(const CountedNode& one, Backend& backend, Backend* plain, gpu::
         timing.clock = stopwatch.clock();
         if (timing.clock.throttled.empty()) break;
     }
+    if (vendor != nullptr) timing.vendor = vendor->compare(one.node, inputs, bound, stopwatch, repeats.flushed);
     return timing;
 }
 

@@ -31,8 +31,18 @@ Kind parse_device(std::string_view text) {
     fail_usage("there is no device '{}'; {}", text, did_you_mean(text, names));
 }
 
-std::unique_ptr<Backend> make_backend(Kind kind, Precision precision) {
-    const gpu::Options options{.math = precision == Precision::tf32 ? gpu::Math::tf32 : gpu::Math::f32};
+gpu::Provider parse_provider(std::string_view text, Kind kind) {
+    if (text == "own") return gpu::Provider::own;
+    if (text != "vendor") fail_usage("--provider is own or vendor, not '{}'", text);
+    if (kind != Kind::cuda) {
+        fail_usage("--provider vendor needs --device cuda: cuDNN and cuBLASLt run on a GPU; leave it out elsewhere");
+    }
+    return gpu::Provider::vendor;
+}
+
+std::unique_ptr<Backend> make_backend(Kind kind, Precision precision, gpu::Provider provider) {
+    const gpu::Options options{.math = precision == Precision::tf32 ? gpu::Math::tf32 : gpu::Math::f32,
+                               .provider = provider};
     switch (kind) {
         case Kind::cpu:
             return make_cpu_backend();
@@ -50,8 +60,9 @@ std::unique_ptr<Backend> make_backend(Kind kind, Precision precision) {
 
 }  // namespace
 
-Device open_device(std::string_view device, std::string_view precision) {
+Device open_device(std::string_view device, std::string_view precision, std::string_view provider) {
     const Kind kind = parse_device(device);
+    const gpu::Provider chosen = parse_provider(provider, kind);
     const bool reference = kind == Kind::reference;
     Device result;
     result.precision = reference ? Precision::f64 : kind == Kind::cuda ? Precision::bf16 : Precision::f32;
@@ -64,7 +75,7 @@ Device open_device(std::string_view device, std::string_view precision) {
     if (kind == Kind::cpu && result.precision == Precision::tf32) {
         fail_usage("--precision tf32 needs a GPU's tensor cores; on a CPU take f32 or bf16");
     }
-    result.backend = make_backend(kind, result.precision);
+    result.backend = make_backend(kind, result.precision, chosen);
     return result;
 }
 

@@ -47,7 +47,8 @@ Exit devices(bool as_json) {
         json.key("devices").begin_array().value("cpu").value("reference");
         for (const gpu::Device device : {gpu::Device::cuda, gpu::Device::simt})
             if (!gpu::unavailable(device)) json.value(device == gpu::Device::cuda ? "cuda" : "simt");
-        json.end_array().field("default_device", has_gpu ? "cuda" : "cpu").key("libraries").begin_object();
+        json.end_array().field("default_device", has_gpu ? "cuda" : "cpu");
+        json.field("provider_vendor", gpu::describe_vendor()).key("libraries").begin_object();
         for (const Fact& library : libraries) json.field(library.name, library.present);
         print(json.end_object().end_object().text() + "\n");
         return Exit::done;
@@ -58,6 +59,7 @@ Exit devices(bool as_json) {
     text += "  cpu        oneDNN and loops of our own\n";
     text += "  reference  plain loops in double precision, to compare with\n";
     text += fmt::format("  cuda       {}\n", gpu::describe(gpu::Device::cuda));
+    text += fmt::format("             --provider vendor, to compare with: {}\n", gpu::describe_vendor());
     text += fmt::format("  simt       {}\n\nlibraries of this build\n", gpu::describe(gpu::Device::simt));
     for (const Fact& library : libraries) {
         text += fmt::format("  {:14} {:4} {}\n", library.name, library.present ? "yes" : "no", library.meaning);

@@ -25,7 +25,7 @@ namespace cambium {
 namespace {
 
 struct Options {
-    std::string source, data, model, device = "auto", precision;
+    std::string source, data, model, device = "auto", precision, provider = "own";
     std::int64_t batch = 16;
     bool json = false;
 };
@@ -166,7 +166,7 @@ std::string as_text(const Tally& tally, const Photos& photos, const Source& sour
 }
 
 Exit evaluate(const Options& options) {
-    Device device = open_device(options.device, options.precision);
+    Device device = open_device(options.device, options.precision, options.provider);
     const Source source = open_source(weights_path(options.source), options.model);
     const Photos photos = open_photos(options.data);
     for (const std::string& note : source.notes) say(note);
@@ -201,6 +201,7 @@ int evaluate_command(int argc, char** argv) {
     line.flag("--json", options.json, "One JSON object on standard output");
     line.option("--device", options.device, device_help);
     line.option("--precision", options.precision, precision_help);
+    line.option("--provider", options.provider, provider_help);
     return line.run(argc, argv, [&] { return evaluate(options); });
 }
 

@@ -125,7 +125,7 @@ class Finetune {
             console_.say(note);
         }
         const Dataset data = open(request.data, request.seed);
-        Device device = open_device(request.device, request.precision);
+        Device device = open_device(request.device, request.precision, request.provider);
         TrainingConfig config = plan(named(request, device), data, start);
         Estimate expected = estimate(options_for(config, data, start, device, {}));
         if (!expected.fits()) {
@@ -200,7 +200,7 @@ class Finetune {
             fail("cannot resume {}: {} no longer holds the photos that the run began with", folder.string(),
                  config.data);
         }
-        Device device = open_device(config.device, config.precision);
+        Device device = open_device(config.device, config.precision, config.provider);
         return train(Begin::from_state, config, data, start, device, folder);
     }
 
@@ -282,12 +282,11 @@ class Finetune {
 
 // All options but DATA, for the check against a run that is resumed.
 const std::vector<std::string> option_names = {
-    "--model",           "--weights",    "--recipe",       "--freeze",      "--train",      "--norms",
-    "--epochs",          "--batch",      "--accumulate",   "--lr",          "--optimizer",  "--schedule",
-    "--warmup",          "--momentum",   "--weight-decay", "--layer-decay", "--clip",       "--ema",
-    "--label-smoothing", "--dropout",    "--size",         "--jitter",      "--erase",      "--mixup",
-    "--cutmix",          "--no-augment", "--no-balance",   "--patience",    "--save-every", "--seed",
-    "--device",          "--precision",  "--out",          "--dry-run"};
+    "--model",        "--weights",     "--recipe", "--freeze",    "--train",           "--norms",      "--epochs",
+    "--batch",        "--accumulate",  "--lr",     "--optimizer", "--schedule",        "--warmup",     "--momentum",
+    "--weight-decay", "--layer-decay", "--clip",   "--ema",       "--label-smoothing", "--dropout",    "--size",
+    "--jitter",       "--erase",       "--mixup",  "--cutmix",    "--no-augment",      "--no-balance", "--patience",
+    "--save-every",   "--seed",        "--device", "--precision", "--provider",        "--out",        "--dry-run"};
 
 void add_names(CommandLine& line, Options& o) {
     Request& r = o.request;
@@ -305,6 +304,7 @@ void add_names(CommandLine& line, Options& o) {
     line.flag("--no-balance", o.no_balance, "No remedy where classes differ much in size");
     line.option("--device", r.device, device_help);
     line.option("--precision", r.precision, precision_help);
+    line.option("--provider", r.provider, provider_help);
     line.option("--out", o.out, "Folder of the run; by default one below runs/");
     line.option("--resume", o.resume, "Continue the run in this folder, as configured");
     line.flag("--skip-unreadable", o.skip_unreadable, "Leave out photos that cannot be read");

@@ -133,7 +133,7 @@ std::string as_json(const Architecture& architecture, const GraphOptions& option
 Exit inspect_graph(const GraphOptions& options) {
     const Architecture& chosen = architecture(options.model);
     const std::int64_t classes = options.classes.value_or(std::max(static_cast<int>(chosen.classes), 1));
-    Device device = open_device(options.device, options.precision);
+    Device device = open_device(options.device, options.precision, options.provider);
     Graph graph;
     if (options.training) {
         trace_training_step(graph, chosen, options.batch, classes, chosen.preprocessing);

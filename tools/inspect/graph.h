@@ -8,7 +8,7 @@
 namespace cambium {
 
 struct GraphOptions {
-    std::string model, device = "auto", precision;
+    std::string model, device = "auto", precision, provider = "own";
     std::int64_t batch = 1;
     std::optional<int> classes{};  // of the head; the architecture's own if not given
     bool training = false;         // a training step instead of the forward pass

@@ -92,10 +92,11 @@ int inspect_command(int argc, char** argv) {
     line.flag("--dot", dot, "The graph as traced, in DOT for Graphviz");
     line.option("--device", graph.device, device_help);
     line.option("--precision", graph.precision, precision_help);
+    line.option("--provider", graph.provider, provider_help);
     return line.run(argc, argv, [&] {
         if (file.empty() == graph.model.empty()) fail_usage("inspect takes either a FILE or --graph MODEL");
         if (!file.empty()) {
-            for (const char* name : {"--batch", "--classes", "--training", "--dot", "--device", "--precision"}) {
+            for (const char* name : {"--batch", "--classes", "--training", "--dot", "--device", "--precision", "--provider"}) {
                 if (line.given(name)) fail_usage("{} goes with --graph MODEL, not with a file", name);
             }
             return inspect_file(file, json);

@@ -27,7 +27,7 @@ namespace cambium {
 namespace {
 
 struct Options {
-    std::string source, model, device = "auto", precision, logits;
+    std::string source, model, device = "auto", precision, provider = "own", logits;
     std::vector<std::string> images;
     std::int64_t top = 5;
     bool json = false;
@@ -145,7 +145,7 @@ class Predictor {
 
 Exit predict(const Options& options) {
     if (!options.logits.empty()) require_writable(options.logits);
-    Device device = open_device(options.device, options.precision);
+    Device device = open_device(options.device, options.precision, options.provider);
     std::vector<std::string> paths;
     for (const std::string& argument : options.images) {
         for (std::string& path : expand(argument)) paths.push_back(std::move(path));
@@ -169,6 +169,7 @@ int predict_command(int argc, char** argv) {
     line.option("--logits", options.logits, "Write all logits, one tensor [N, classes], to this safetensors file");
     line.option("--device", options.device, device_help);
     line.option("--precision", options.precision, precision_help);
+    line.option("--provider", options.provider, provider_help);
     return line.run(argc, argv, [&] { return predict(options); });
 }
 

@@ -67,6 +67,7 @@ std::string to_json(const TrainingConfig& c) {
         {"recipe", c.recipe},
         {"device", c.device},
         {"precision", c.precision},
+        {"provider", c.provider},
         {"seed", c.seed},
         {"batch", c.batch},
         {"accumulate", c.accumulate},
@@ -151,6 +152,7 @@ TrainingConfig config_from_json(const std::string& text) {
     read("classes", c.classes), read("train_count", c.train_count), read("validation_count", c.validation_count);
     read("test_count", c.test_count), read("data_digest", c.data_digest);
     read("instruction_set", c.instruction_set), read("threads", c.threads), read("choices", c.choices);
+    if (json.contains("provider")) read("provider", c.provider);  // runs of earlier versions have none
     Json preprocessing, dropout;
     read("preprocessing", preprocessing), read("dropout", dropout);
     c.preprocessing = preprocessing_from_json(preprocessing.dump());

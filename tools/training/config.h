@@ -27,7 +27,7 @@ struct Request {
         clip{}, warmup{};
     std::optional<double> jitter{}, erase{}, mixup{}, cutmix{};
     std::string optimizer{}, schedule{};
-    std::string device = "auto", precision{};
+    std::string device = "auto", precision{}, provider = "own";
     std::uint64_t seed = 0;
     enum class Augment : std::uint8_t { on, off } augment = Augment::on;
     enum class Balance : std::uint8_t { automatic, off } balance = Balance::automatic;
@@ -54,7 +54,7 @@ struct PhaseConfig {
 enum class Criterion : std::uint8_t { top1, balanced_accuracy };  // what "best" means
 
 struct TrainingConfig {
-    std::string data, model, weights, recipe, device, precision;
+    std::string data, model, weights, recipe, device, precision, provider = "own";
     std::uint64_t seed = 0;
     std::int64_t batch = 32, accumulate = 1, evaluation_batch = 16;
     bool drop_last_batch = false;

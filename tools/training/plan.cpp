@@ -34,6 +34,7 @@ class Planner {
         config_.recipe = recipe_.name;
         config_.device = request_.device;
         config_.precision = request_.precision;
+        config_.provider = request_.provider;
         config_.seed = request_.seed;
         config_.classes = data_.classes;
         config_.train_count = data_.train->size();

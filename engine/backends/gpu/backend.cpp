@@ -6,6 +6,7 @@
 #include "engine/backends/gpu/module.h"
 #include "engine/backends/gpu/prepare.h"
 #include "engine/backends/gpu/support.h"
+#include "engine/backends/gpu/vendor.h"
 #include "engine/backends/rules.h"
 #include "engine/base/fail.h"
 #if !defined(CAMBIUM_CUDA)
@@ -27,7 +28,9 @@ class Recorded final : public Recording {
 
 class GpuBackend final : public Backend {
   public:
-    explicit GpuBackend(const Options& options) : memory_(stream_), context_{stream_, options} {}
+    explicit GpuBackend(const Options& options) : memory_(stream_), context_{stream_, options} {
+        if (options.provider == Provider::vendor) vendor_ = make_vendor(context_);
+    }
 
 #if defined(CAMBIUM_CUDA)
     std::string_view name() const override { return "cuda"; }
@@ -44,13 +47,17 @@ class GpuBackend final : public Backend {
         return std::make_unique<Recorded>(stream_, enqueue);
     }
 
-    std::optional<std::string> unsupported(const NodeSpec& node) const override { return missing_from_table(node); }
+    std::optional<std::string> unsupported(const NodeSpec& node) const override {
+        if (auto missing = missing_from_table(node)) return missing;
+        return is_vendors(node) ? vendor_->missing(node) : std::nullopt;
+    }
 
     std::unique_ptr<Executable> prepare(const NodeSpec& node) override {
-        if (const auto missing = missing_from_table(node)) {
+        if (const auto missing = unsupported(node)) {
             fail("the {} backend cannot run {} ({}): it has {}", name(), operator_name(node), dtypes_of(node),
                  *missing);
         }
+        if (is_vendors(node)) return vendor_->prepare(node);
         return std::visit([&](const auto& op) { return prepare_op(op, node); }, node.op);
     }
 
@@ -62,6 +69,8 @@ class GpuBackend final : public Backend {
     dev::Stream& stream() { return stream_; }
 
   private:
+    bool is_vendors(const NodeSpec& node) const { return vendor_ != nullptr && vendor_->is_for(node.op); }
+
     template <class T>
     std::unique_ptr<Executable> prepare_op(const T& op, const NodeSpec& node) {
         if constexpr (requires { gpu::prepare(op, node, context_); }) {
@@ -74,6 +83,7 @@ class GpuBackend final : public Backend {
     dev::Stream stream_;
     DeviceMemory memory_;
     Context context_;
+    std::unique_ptr<Vendor> vendor_;
 };
 
 }  // namespace
@@ -81,6 +91,10 @@ class GpuBackend final : public Backend {
 
 extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe(cambium::dev::DeviceInfo& info) {
     info = cambium::dev::device_info();
+}
+
+extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe_vendor(std::string& text) {
+    text = cambium::gpu::describe_vendor();
 }
 
 extern "C" __attribute__((visibility("default"))) cambium::gpu::Stopwatch* cambium_gpu_make_stopwatch(

@@ -85,6 +85,12 @@ std::string describe(Device device) {
                        static_cast<double>(info.memory_bytes) / 1e9, info.major, info.minor);
 }
 
+std::string describe_vendor() {
+    std::string text;
+    if (auto* describe = entry_of<DescribeVendor>(Device::cuda, kDescribeVendor, text)) describe(text);
+    return text;
+}
+
 std::unique_ptr<Checker> make_checker() {
     std::string reason;
     if (auto* make = entry_of<MakeChecker>(Device::simt_check, kMakeChecker, reason)) {

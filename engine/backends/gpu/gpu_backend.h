@@ -28,6 +28,12 @@ enum class Variant : std::uint8_t {
     tuned,
 };
 
+// Who computes convolutions, products and attention; all else is always our own.
+enum class Provider : std::uint8_t {
+    own,
+    vendor,  // cuDNN and cuBLASLt, to compare with; only on cuda (vendor.h)
+};
+
 // How convolutions and products are cut, instead of as each family's choose_plan() says: for a sweep over all ways.
 struct ForcedPlan {
     int tile = 0;  // 0: 64 x 64; 1: 128 x 128; 2, convolutions only: 64 x 128
@@ -38,9 +44,10 @@ struct Options {
     Math math = Math::f32;  // of products whose operands are f32; bf16 operands always go through tensor cores
     Variant variant = Variant::tuned;
     std::optional<ForcedPlan> plan{};
+    Provider provider = Provider::own;
 };
 
-// Throws Error that says what is missing: the module (not built), the driver, a device.
+// Throws Error that says what is missing: the module (not built), the driver, a device, the provider.
 std::unique_ptr<Backend> make_backend(Device device, const Options& options = {});
 
 // Times and observes what a backend of this file enqueues (stopwatch.h); it must not outlive the backend. Throws Error.
@@ -52,5 +59,8 @@ std::optional<std::string> unavailable(Device device);
 
 // "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0", or why it cannot be used.
 std::string describe(Device device);
+
+// "cuDNN 9.19.0; cuBLASLt 13.1.0", or what is missing of them. Needs no GPU.
+std::string describe_vendor();
 
 }  // namespace cambium::gpu

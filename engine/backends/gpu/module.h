@@ -15,6 +15,8 @@ inline constexpr const char* kMakeStopwatch = "cambium_gpu_make_stopwatch";
 using MakeStopwatch = Stopwatch*(Backend& backend);  // of this module's backends; the caller owns the result
 inline constexpr const char* kDescribe = "cambium_gpu_describe";
 using Describe = void(dev::DeviceInfo& info);
+inline constexpr const char* kDescribeVendor = "cambium_gpu_describe_vendor";
+using DescribeVendor = void(std::string& text);
 inline constexpr const char* kMakeChecker = "cambium_gpu_make_checker";
 using MakeChecker = Checker*();  // the caller owns the result
 

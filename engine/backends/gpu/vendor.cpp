@@ -1,0 +1,293 @@
+#include "engine/backends/gpu/vendor.h"
+
+#include <map>
+
+#include "engine/backends/gpu/epilogue.h"
+#include "engine/backends/gpu/vendor_blas.h"
+#include "engine/backends/gpu/vendor_dnn.h"
+#include "engine/backends/rules.h"
+#include "engine/base/fail.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace cambium::gpu {
+namespace {
+
+using Plan = std::shared_ptr<const VendorPlan>;
+
+// Workspaces hold several things behind one another.
+std::size_t rounded_up(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
+class StreamTrial final : public Trial {
+  public:
+    explicit StreamTrial(dev::Stream& stream) : stream_(stream) {}
+    void* buffer(std::size_t bytes) override {
+        constexpr unsigned char small = 0x3c;  // 0.0115 as bf16 and as f32
+        dev::Buffer<std::byte>& made = buffers_.emplace_back(bytes, "trial");
+        made.fill(small, stream_);
+        return made.data();
+    }
+    double microseconds(const std::function<void()>& enqueue) override {
+        begin_.record(stream_);
+        enqueue();
+        end_.record(stream_);
+        end_.synchronize();
+        return 1000 * end_.milliseconds_since(begin_);
+    }
+
+  private:
+    dev::Stream& stream_;
+    dev::Event begin_, end_;
+    std::vector<dev::Buffer<std::byte>> buffers_;
+};
+
+// The plan between what comes before it and behind it, bound to addresses once.
+class VendorStep final : public Executable {
+  public:
+    // The operands of the plan, of these of the node.
+    using Choose = std::function<std::vector<void*>(const Operands&)>;
+
+    VendorStep(Plan plan, Choose choose) : plan_(std::move(plan)), choose_(std::move(choose)) {
+        provider = plan_->name;
+        own_ = rounded_up(plan_->workspace_bytes);
+        workspace_bytes = own_;
+    }
+    // Bytes behind the plan's own workspace; Operands::workspace is these alone.
+    void reserve(std::size_t bytes) { workspace_bytes += rounded_up(bytes); }
+    void before(Run run) { before_.push_back(std::move(run)); }
+    void after(Run run) { after_.push_back(std::move(run)); }
+
+    void bind(std::span<void* const> inputs, std::span<void* const> outputs, void* workspace) override {
+        const std::span<std::byte> all(static_cast<std::byte*>(workspace), workspace_bytes);
+        operands_ = {{inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, all.subspan(own_)};
+        call_ = plan_->bind(choose_(operands_), plan_->workspace_bytes == 0 ? nullptr : workspace);
+    }
+    void enqueue() override {
+        for (const Run& run : before_) run(operands_);
+        call_();
+        for (const Run& run : after_) run(operands_);
+    }
+
+  private:
+    Plan plan_;
+    Choose choose_;
+    std::size_t own_ = 0;
+    std::vector<Run> before_, after_;
+    Operands operands_;
+    std::function<void()> call_;
+};
+
+// The node's epilogue by our kernels, in place on its output.
+void append_epilogue(VendorStep& step, const FusedEpilogue& epilogue, const TensorSpec& output, dev::Stream& stream) {
+    using namespace elementwise;
+    const Elements e{.count = output.shape.count(), .dtype = output.dtype};
+    const std::int64_t channels = output.shape[-1];
+    const auto vector = [](const Operands& o, int input) {
+        return input < 0 ? nullptr : o.in<float>(static_cast<std::size_t>(input));
+    };
+    const auto activate = [&](gemm::Activation activation) {
+        if (activation == gemm::Activation::none) return;
+        const Unary function = activation == gemm::Activation::relu ? Unary::relu : Unary::gelu;
+        step.after([=, &stream](const Operands& o) { unary(function, e, o.outputs[0], o.outputs[0], stream); });
+    };
+    if (epilogue.scale >= 0) {
+        step.after([=, &stream](const Operands& o) {
+            scale_shift(e, channels, o.outputs[0], vector(o, epilogue.scale), vector(o, epilogue.bias), o.outputs[0],
+                        stream);
+        });
+    } else if (epilogue.bias >= 0) {
+        step.after([=, &stream](const Operands& o) {
+            add_bias(e, channels, o.outputs[0], vector(o, epilogue.bias), o.outputs[0], stream);
+        });
+    }
+    activate(epilogue.activation);
+    if (epilogue.residual >= 0) {
+        step.after([=, &stream](const Operands& o) {
+            binary(Binary::add, e, o.outputs[0], o.inputs[static_cast<std::size_t>(epilogue.residual)], o.outputs[0],
+                   stream);
+        });
+    }
+    activate(epilogue.last);
+}
+
+// Whether cuBLASLt's own epilogue is the node's: activation(product + residual + bias). Its GELU is an approximation.
+bool is_of_cublaslt(const FusedEpilogue& e) {
+    using gemm::Activation;
+    const bool activates_last = e.residual < 0 || e.activation == Activation::none;
+    return e.scale < 0 && activates_last && e.activation != Activation::gelu && e.last != Activation::gelu;
+}
+
+class Libraries final : public Vendor {
+  public:
+    explicit Libraries(const Context& context) : stream_(context.stream), options_(context.options) {}
+
+    bool is_for(const Op& op) const override {
+        return std::holds_alternative<ops::MatMul>(op) || direction_of(op) || is_attention(op);
+    }
+    std::optional<std::string> missing(const NodeSpec& node) const override {
+        if (is_attention(node.op)) return fmt::format("no {} by the provider vendor", operator_name(node));
+        for (const std::vector<OperandSpec>* operands : {&node.inputs, &node.outputs}) {
+            for (const OperandSpec& operand : *operands) {
+                if (operand.tensor.shape.count() == 0) return "no empty operands by the provider vendor";
+            }
+        }
+        return std::nullopt;
+    }
+    Prepared prepare(const NodeSpec& node) override {
+        if (const auto* product = std::get_if<ops::MatMul>(&node.op)) return prepare_product(*product, node);
+        return prepare_convolution(node);
+    }
+
+  private:
+    static bool is_attention(const Op& op) {
+        return std::holds_alternative<ops::Attention>(op) || std::holds_alternative<ops::AttentionGradient>(op);
+    }
+    static std::optional<DnnConvolution::Direction> direction_of(const Op& op) {
+        if (std::holds_alternative<ops::Conv2d>(op)) return DnnConvolution::Direction::fprop;
+        if (std::holds_alternative<ops::Conv2dInputGradient>(op)) return DnnConvolution::Direction::dgrad;
+        if (std::holds_alternative<ops::Conv2dFilterGradient>(op)) return DnnConvolution::Direction::wgrad;
+        return std::nullopt;
+    }
+
+    // A problem's plan, tried when first met. Nodes of one description and of the same dtypes are one problem.
+    template <class Find>
+    Plan plan_for(const NodeSpec& node, const std::string& what, Find&& find) {
+        std::string key = describe(node) + " " + dtypes_of(node) + to_string(node.outputs[0].tensor.shape) + what;
+        const auto [at, is_new] = plans_.try_emplace(std::move(key));
+        if (is_new) {
+            StreamTrial trial(stream_);
+            at->second = find(trial);
+        }
+        return at->second;
+    }
+    [[noreturn]] static void fail_without(const char* library, const NodeSpec& node) {
+        fail("{} has no algorithm for {} ({}); the provider own does it", library, describe(node), dtypes_of(node));
+    }
+    bool is_tf32(const NodeSpec& node) const {
+        return options_.math == Math::tf32 && node.inputs[0].tensor.dtype == DType::f32;
+    }
+
+    Prepared prepare_product(const ops::MatMul& op, const NodeSpec& node) {
+        const Shape &a = node.inputs[0].tensor.shape, &d = node.outputs[0].tensor.shape;
+        const bool turned = op.transpose_a == ops::Transpose::yes;
+        const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
+        const bool fused = is_of_cublaslt(epilogue);
+        const DType result = node.outputs[0].tensor.dtype;
+        BlasProduct product{.m = d[0],
+                            .n = d[1],
+                            .k = a[turned ? 0 : 1],
+                            .transpose_a = turned,
+                            .transpose_b = op.transpose_b == ops::Transpose::yes,
+                            .operands = node.inputs[0].tensor.dtype,
+                            .result = result,
+                            .tf32 = is_tf32(node)};
+        if (fused) {
+            product.bias = epilogue.bias >= 0;
+            product.add = epilogue.residual >= 0;
+            product.relu = epilogue.activation == gemm::Activation::relu || epilogue.last == gemm::Activation::relu;
+        }
+        const Plan plan = plan_for(node, "", [&](Trial& trial) {
+            if (!blas_) blas_ = std::make_unique<Blas>();
+            return blas_->fastest(product, trial, stream_.handle());
+        });
+        if (plan == nullptr) fail_without("cuBLASLt", node);
+        // Its bias is of the result's type.
+        const bool rounds_bias = product.bias && result == DType::bf16;
+        auto step = std::make_unique<VendorStep>(plan, [=](const Operands& o) {
+            void* bias = !product.bias ? nullptr
+                         : rounds_bias ? o.workspace.data()
+                                       : o.inputs[static_cast<std::size_t>(epilogue.bias)];
+            void* added = product.add ? o.inputs[static_cast<std::size_t>(epilogue.residual)] : nullptr;
+            return std::vector<void*>{o.inputs[0], o.inputs[1], o.outputs[0], bias, added};
+        });
+        if (rounds_bias) {
+            step->reserve(static_cast<std::size_t>(product.n) * size_of(DType::bf16));
+            const elementwise::Conversion rounding{.count = product.n, .from = DType::f32, .to = DType::bf16};
+            step->before([=, &stream = stream_](const Operands& o) {
+                elementwise::convert(rounding, o.inputs[static_cast<std::size_t>(epilogue.bias)], o.workspace.data(),
+                                     stream);
+            });
+        }
+        if (!fused) append_epilogue(*step, epilogue, node.outputs[0].tensor, stream_);
+        return step;
+    }
+
+    DnnConvolution convolution_of(const NodeSpec& node) const {
+        const TensorSpec &first = node.inputs[0].tensor, &second = node.inputs[1].tensor,
+                         &result = node.outputs[0].tensor;
+        DnnConvolution c{.direction = *direction_of(node.op),
+                         .conv = {},
+                         .x = {},
+                         .w = {},
+                         .y = {},
+                         .operands = first.dtype,
+                         .result = result.dtype,
+                         .tf32 = is_tf32(node)};
+        if (const auto* forward = std::get_if<ops::Conv2d>(&node.op)) {
+            c.conv = *forward, c.x = first.shape, c.w = second.shape, c.y = result.shape;
+        } else if (const auto* dgrad = std::get_if<ops::Conv2dInputGradient>(&node.op)) {
+            c.conv = dgrad->conv, c.y = first.shape, c.w = second.shape, c.x = result.shape;
+        } else {
+            c.conv = std::get<ops::Conv2dFilterGradient>(node.op).conv;
+            c.x = first.shape, c.y = second.shape, c.w = result.shape;
+        }
+        return c;
+    }
+
+    Prepared prepare_convolution(const NodeSpec& node) {
+        const DnnConvolution wanted = convolution_of(node);
+        const auto tried = [&](const DnnConvolution& c) {
+            return plan_for(node, std::string(name_of(c.result)), [&](Trial& trial) {
+                if (!dnn_) dnn_ = std::make_unique<Dnn>();
+                return dnn_->fastest(c, trial, stream_.handle());
+            });
+        };
+        Plan plan = tried(wanted);
+        // cuDNN 9 has no engine from bf16 to f32: the result is rounded to bf16 and widened, as frameworks do.
+        const bool widens = plan == nullptr && wanted.operands == DType::bf16 && wanted.result == DType::f32;
+        if (widens) {
+            DnnConvolution rounded = wanted;
+            rounded.result = DType::bf16;
+            plan = tried(rounded);
+        }
+        if (plan == nullptr) fail_without("cuDNN", node);
+        auto step = std::make_unique<VendorStep>(plan, [=](const Operands& o) {
+            void* result = widens ? static_cast<void*>(o.workspace.data()) : o.outputs[0];
+            return std::vector<void*>{o.inputs[0], o.inputs[1], result};
+        });
+        const TensorSpec& output = node.outputs[0].tensor;
+        if (widens) {
+            step->provider += ", result rounded to bf16";
+            const std::int64_t count = output.shape.count();
+            step->reserve(static_cast<std::size_t>(count) * size_of(DType::bf16));
+            const elementwise::Conversion widening{.count = count, .from = DType::bf16, .to = DType::f32};
+            step->after([=, &stream = stream_](const Operands& o) {
+                elementwise::convert(widening, o.workspace.data(), o.outputs[0], stream);
+            });
+        }
+        append_epilogue(*step, *fused_epilogue(node.epilogue), output, stream_);
+        return step;
+    }
+
+    dev::Stream& stream_;
+    Options options_;
+    std::unique_ptr<Blas> blas_;
+    std::unique_ptr<Dnn> dnn_;
+    std::map<std::string, Plan> plans_;
+};
+
+template <class Library>
+std::string version_of(const char* name) {
+    try {
+        return std::string(name) + " " + Library().version();
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Vendor> make_vendor(const Context& context) { return std::make_unique<Libraries>(context); }
+
+std::string describe_vendor() { return version_of<Dnn>("cuDNN") + "; " + version_of<Blas>("cuBLASLt"); }
+
+}  // namespace cambium::gpu

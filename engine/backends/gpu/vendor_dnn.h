@@ -1,0 +1,49 @@
+// Convolutions by cuDNN's graph API (the backend descriptors of cuDNN 9), behind an interface without its types.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backends/gpu/vendor_plan.h"
+#include "engine/base/dtype.h"
+#include "engine/ops/conv.h"
+
+namespace cambium::gpu {
+
+// Images NHWC, filters KRSC, without gaps; sums are f32.
+struct DnnConvolution {
+    enum class Direction : std::uint8_t { fprop, dgrad, wgrad } direction = Direction::fprop;
+    ops::Conv2d conv;
+    Shape x, w, y;  // of the image, the filter and the output, whichever of them is the result
+    DType operands = DType::f32, result = DType::f32;
+    bool tf32 = false;  // f32 operands may be rounded to tf32
+};
+
+class Dnn {
+  public:
+    // Opens the library. Throws Error where there is none or it is older than version 9.
+    Dnn();
+    ~Dnn();
+    Dnn(const Dnn&) = delete;
+    Dnn& operator=(const Dnn&) = delete;
+
+    std::string version() const;  // "9.19.0"
+
+    // The fastest engine; null where the library has none that computes with the operands as they are and sums in f32.
+    // Operands: fprop x, w, y; dgrad dy, w, dx; wgrad x, dy, dw; all aligned to 16 bytes. stream: a cudaStream_t, which
+    // every call of the plan uses. Throws Error where there is no GPU.
+    std::unique_ptr<VendorPlan> fastest(const DnnConvolution& convolution, Trial& trial, void* stream);
+
+    // The names of the engines between which fastest() would choose on the device that cuDNN's own JSON describes.
+    // Needs no GPU; cuDNN 9.8 or later.
+    std::vector<std::string> engines(const DnnConvolution& convolution, const std::string& device_json) const;
+
+  private:
+    class Plan;
+    struct State;  // the library and its handle; plans keep it
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace cambium::gpu

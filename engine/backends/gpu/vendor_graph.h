@@ -1,0 +1,141 @@
+// cuDNN's functions and its backend descriptors as values. Only for what includes cuDNN's headers anyway.
+#pragma once
+
+#include <cudnn.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backends/gpu/vendor_library.h"
+
+namespace cambium::gpu::dnn {
+
+struct Functions {
+    Functions();
+    void check(cudnnStatus_t status, const char* what) const;
+
+    Library library;
+    decltype(&cudnnGetVersion) version = nullptr;
+    decltype(&cudnnGetErrorString) status_text = nullptr;
+    decltype(&cudnnCreate) create = nullptr;
+    decltype(&cudnnDestroy) destroy = nullptr;
+    decltype(&cudnnSetStream) set_stream = nullptr;
+    decltype(&cudnnBackendCreateDescriptor) create_descriptor = nullptr;
+    decltype(&cudnnBackendDestroyDescriptor) destroy_descriptor = nullptr;
+    decltype(&cudnnBackendSetAttribute) set = nullptr;
+    decltype(&cudnnBackendGetAttribute) get = nullptr;
+    decltype(&cudnnBackendFinalize) finalize = nullptr;
+    decltype(&cudnnBackendExecute) execute = nullptr;
+};
+
+// The attribute type that goes with a C++ type. cudnnBackendDescriptor_t is void*; a device address is one too, and is
+// set by set_addresses().
+template <class T>
+struct TypeOf;
+template <>
+struct TypeOf<std::int64_t> {
+    static constexpr auto value = CUDNN_TYPE_INT64;
+};
+template <>
+struct TypeOf<float> {
+    static constexpr auto value = CUDNN_TYPE_FLOAT;
+};
+template <>
+struct TypeOf<bool> {
+    static constexpr auto value = CUDNN_TYPE_BOOLEAN;
+};
+template <>
+struct TypeOf<char> {
+    static constexpr auto value = CUDNN_TYPE_CHAR;
+};
+template <>
+struct TypeOf<cudnnHandle_t> {
+    static constexpr auto value = CUDNN_TYPE_HANDLE;
+};
+template <>
+struct TypeOf<cudnnDataType_t> {
+    static constexpr auto value = CUDNN_TYPE_DATA_TYPE;
+};
+template <>
+struct TypeOf<cudnnConvolutionMode_t> {
+    static constexpr auto value = CUDNN_TYPE_CONVOLUTION_MODE;
+};
+template <>
+struct TypeOf<cudnnBackendHeurMode_t> {
+    static constexpr auto value = CUDNN_TYPE_HEUR_MODE;
+};
+template <>
+struct TypeOf<cudnnBackendNumericalNote_t> {
+    static constexpr auto value = CUDNN_TYPE_NUMERICAL_NOTE;
+};
+template <>
+struct TypeOf<cudnnBackendDescriptor_t> {
+    static constexpr auto value = CUDNN_TYPE_BACKEND_DESCRIPTOR;
+};
+
+// A backend descriptor: made, given its attributes, finalized, then read.
+class Descriptor {
+  public:
+    Descriptor(const Functions& dnn, cudnnBackendDescriptorType_t type);
+    ~Descriptor();
+    Descriptor(Descriptor&& other) noexcept : dnn_(other.dnn_), handle_(std::exchange(other.handle_, nullptr)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+
+    template <class T>
+    Descriptor& set(cudnnBackendAttributeName_t name, const T& value) {
+        return set(name, std::span<const T>(&value, 1));
+    }
+    Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& value) { return set(name, value.handle_); }
+    template <class T>
+    Descriptor& set(cudnnBackendAttributeName_t name, std::span<const T> values) {
+        dnn_->check(dnn_->set(handle_, name, TypeOf<T>::value, static_cast<std::int64_t>(values.size()), values.data()),
+                    "cudnnBackendSetAttribute");
+        return *this;
+    }
+    Descriptor& set_addresses(cudnnBackendAttributeName_t name, std::span<void* const> values) {
+        dnn_->check(
+            dnn_->set(handle_, name, CUDNN_TYPE_VOID_PTR, static_cast<std::int64_t>(values.size()), values.data()),
+            "cudnnBackendSetAttribute");
+        return *this;
+    }
+    Descriptor& finalize() {
+        dnn_->check(dnn_->finalize(handle_), "cudnnBackendFinalize");
+        return *this;
+    }
+    bool try_finalize() { return dnn_->finalize(handle_) == CUDNN_STATUS_SUCCESS; }
+
+    template <class T>
+    T value(cudnnBackendAttributeName_t name) const {
+        T result{};
+        std::int64_t count = 0;
+        dnn_->check(dnn_->get(handle_, name, TypeOf<T>::value, 1, &count, &result), "cudnnBackendGetAttribute");
+        return result;
+    }
+    template <class T>
+    std::vector<T> values(cudnnBackendAttributeName_t name, std::size_t most) const {
+        std::vector<T> result(most);
+        std::int64_t count = 0;
+        dnn_->check(dnn_->get(handle_, name, TypeOf<T>::value, static_cast<std::int64_t>(most), &count, result.data()),
+                    "cudnnBackendGetAttribute");
+        result.resize(static_cast<std::size_t>(std::min<std::int64_t>(count, static_cast<std::int64_t>(most))));
+        return result;
+    }
+    // Descriptors are read into ones that were made before: at most `most`, of type `type`.
+    std::vector<Descriptor> parts(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
+                                  std::size_t most) const;
+
+    cudnnBackendDescriptor_t handle() const { return handle_; }
+
+  private:
+    const Functions* dnn_;
+    cudnnBackendDescriptor_t handle_ = nullptr;
+};
+
+}  // namespace cambium::gpu::dnn

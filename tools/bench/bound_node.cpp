@@ -1,0 +1,51 @@
+#include "tools/bench/bound_node.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace cambium {
+
+BoundNode::BoundNode(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs)
+    : backend_(backend), node_(node), executable_(backend.prepare(node)) {
+    std::vector<void*> in;
+    for (const Tensor& input : inputs) {
+        in.push_back(make(input.bytes().size()));
+        backend.memory().upload(in.back(), input.bytes().data(), input.bytes().size());
+    }
+    for (const OperandSpec& output : node.outputs) outputs_.push_back(make(output.bytes()));
+    executable_->bind(in, outputs_, make(executable_->workspace_bytes));
+}
+
+std::vector<Tensor> BoundNode::results() const {
+    std::vector<Tensor> tensors;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        Tensor& result = tensors.emplace_back(node_.outputs[i].tensor);
+        backend_.memory().download(result.bytes().data(), outputs_[i], result.bytes().size());
+    }
+    return tensors;
+}
+
+double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+    double difference = 0, magnitude = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (!is_real(found[i].dtype())) continue;
+        const Tensor a = found[i].converted(DType::f32), b = expected[i].converted(DType::f64);
+        const auto x = a.values<float>();
+        const auto y = b.values<double>();
+        for (std::size_t j = 0; j < x.size(); ++j) {
+            const double distance = std::fabs(static_cast<double>(x[j]) - y[j]);
+            if (!std::isfinite(distance)) return INFINITY;
+            difference = std::max(difference, distance);
+            magnitude = std::max(magnitude, std::fabs(y[j]));
+        }
+    }
+    return magnitude > 0 ? difference / magnitude : difference;
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+}  // namespace cambium

@@ -1,0 +1,36 @@
+// A node with its operands in a device's memory, and what comparing its results takes.
+#pragma once
+
+#include <vector>
+
+#include "engine/backends/backend.h"
+
+namespace cambium {
+
+class BoundNode {
+  public:
+    // Inputs are copied to the device; outputs are undefined until it has run. Throws Error as Backend::prepare() does.
+    BoundNode(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs);
+
+    Executable& executable() const { return *executable_; }
+    void enqueue() const { executable_->enqueue(); }
+    const std::vector<void*>& outputs() const { return outputs_; }  // device addresses
+    std::vector<Tensor> results() const;                            // waits
+
+  private:
+    void* make(std::size_t bytes) { return buffers_.emplace_back(backend_.memory(), bytes).data(); }
+
+    Backend& backend_;
+    const NodeSpec& node_;
+    std::vector<Buffer> buffers_;
+    std::unique_ptr<Executable> executable_;
+    std::vector<void*> outputs_;
+};
+
+// The largest difference over the largest expected magnitude, over all real outputs; infinite where either is not
+// finite.
+double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected);
+
+double median(std::vector<double> values);  // of at least one
+
+}  // namespace cambium

@@ -1,0 +1,78 @@
+#include "tools/bench/vendor_comparison.h"
+
+#include <algorithm>
+
+#include "engine/base/error.h"
+
+namespace cambium {
+namespace {
+
+double microseconds(const BoundNode& node, gpu::Stopwatch& stopwatch) {
+    stopwatch.flush_l2();
+    stopwatch.start();
+    node.enqueue();
+    return stopwatch.stop();
+}
+
+// Convolutions, products and attention: all else is ours whoever the provider is.
+bool is_for_vendor(const Op& op) {
+    return std::holds_alternative<ops::Conv2d>(op) || std::holds_alternative<ops::Conv2dInputGradient>(op) ||
+           std::holds_alternative<ops::Conv2dFilterGradient>(op) || std::holds_alternative<ops::MatMul>(op) ||
+           std::holds_alternative<ops::Attention>(op) || std::holds_alternative<ops::AttentionGradient>(op);
+}
+
+}  // namespace
+
+double VendorComparison::product_rate(DType operands, std::int64_t side) {
+    const TensorSpec matrix{{side, side}, operands};
+    const NodeSpec node{ops::MatMul{}, {{matrix, {}}, {matrix, {}}}, {{matrix, {}}}, {}};
+    const BoundNode product(vendor_, node, node_inputs(node, 1));
+    product.enqueue();
+    double best = 0;
+    for (int run = 0; run < 5; ++run) {
+        stopwatch_.start();
+        product.enqueue();
+        const double time = stopwatch_.stop();
+        best = run == 0 ? time : std::min(best, time);
+    }
+    const auto n = static_cast<double>(side);
+    return 2 * n * n * n / (1e-6 * std::max(best, 1e-3));
+}
+
+std::optional<VendorTiming> VendorComparison::compare(const NodeSpec& node, const std::vector<Tensor>& inputs,
+                                                      const BoundNode& own, gpu::Stopwatch& stopwatch, int runs) {
+    if (!is_for_vendor(node.op) || vendor_.unsupported(node)) return std::nullopt;
+    if (seconds_ <= 0) {
+        ++left_out_;
+        return std::nullopt;
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    std::optional<VendorTiming> result;
+    try {
+        const BoundNode theirs(vendor_, node, inputs);
+        result = timed(own, stopwatch, theirs, runs);
+    } catch (const Error& error) {
+        if (std::ranges::find(failures_, error.what()) == failures_.end()) failures_.emplace_back(error.what());
+    }
+    seconds_ -= std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return result;
+}
+
+VendorTiming VendorComparison::timed(const BoundNode& own, gpu::Stopwatch& stopwatch, const BoundNode& theirs,
+                                     int runs) {
+    theirs.enqueue();
+    own.enqueue();
+    VendorTiming result{.provider = theirs.executable().provider};
+    result.difference = largest_error(theirs.results(), own.results());
+    std::vector<double> times, ratios;
+    for (int run = 0; run < runs; ++run) {
+        const double ours = microseconds(own, stopwatch);
+        times.push_back(microseconds(theirs, stopwatch_));
+        ratios.push_back(times.back() / std::max(ours, 1e-3));
+    }
+    result.flushed = median(times);
+    result.ratio = median(ratios);
+    return result;
+}
+
+}  // namespace cambium
