@@ -283,7 +283,7 @@ class Bench {
             vendor_backend_ = gpu::make_backend(device_, theirs);
             vendor_stopwatch_ = gpu::make_stopwatch(device_, *vendor_backend_);
             vendor_.emplace(*vendor_backend_, *vendor_stopwatch_, options_.vendor_seconds);
-            vendor_says_ = gpu::describe_vendor();
+            vendor_says_ = gpu::describe_vendor().value_or("");
             ceilings_.library = vendor_->product_rate(precision_ == Precision::bf16 ? DType::bf16 : DType::f32);
         } catch (const Error& error) {
             vendor_says_ = error.what();

@@ -39,6 +39,7 @@ std::string cpuinfo(std::string_view key) {
 Exit devices(bool as_json) {
     const std::string model = cpuinfo("model name"), flags = cpuinfo("flags") + " ";
     const bool bf16 = flags.find(" avx512_bf16 ") != std::string::npos || flags.find(" amx_bf16 ") != std::string::npos;
+    const std::optional<std::string> vendor = gpu::describe_vendor();
     const bool has_gpu = !gpu::unavailable(gpu::Device::cuda);
     if (as_json) {
         JsonWriter json;
@@ -48,7 +49,8 @@ Exit devices(bool as_json) {
         for (const gpu::Device device : {gpu::Device::cuda, gpu::Device::simt})
             if (!gpu::unavailable(device)) json.value(device == gpu::Device::cuda ? "cuda" : "simt");
         json.end_array().field("default_device", has_gpu ? "cuda" : "cpu");
-        json.field("provider_vendor", gpu::describe_vendor()).key("libraries").begin_object();
+        if (vendor) json.field("provider_vendor", *vendor);
+        json.key("libraries").begin_object();
         for (const Fact& library : libraries) json.field(library.name, library.present);
         print(json.end_object().end_object().text() + "\n");
         return Exit::done;
@@ -59,7 +61,7 @@ Exit devices(bool as_json) {
     text += "  cpu        oneDNN and loops of our own\n";
     text += "  reference  plain loops in double precision, to compare with\n";
     text += fmt::format("  cuda       {}\n", gpu::describe(gpu::Device::cuda));
-    text += fmt::format("             --provider vendor, to compare with: {}\n", gpu::describe_vendor());
+    if (vendor) text += fmt::format("             --provider vendor: {}\n", *vendor);
     text += fmt::format("  simt       {}\n\nlibraries of this build\n", gpu::describe(gpu::Device::simt));
     for (const Fact& library : libraries) {
         text += fmt::format("  {:14} {:4} {}\n", library.name, library.present ? "yes" : "no", library.meaning);

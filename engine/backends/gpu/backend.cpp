@@ -94,7 +94,7 @@ extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe(camb
 }
 
 extern "C" __attribute__((visibility("default"))) void cambium_gpu_describe_vendor(std::string& text) {
-    text = cambium::gpu::describe_vendor();
+    text = cambium::gpu::vendor_versions();
 }
 
 extern "C" __attribute__((visibility("default"))) cambium::gpu::Stopwatch* cambium_gpu_make_stopwatch(

@@ -85,9 +85,11 @@ std::string describe(Device device) {
                        static_cast<double>(info.memory_bytes) / 1e9, info.major, info.minor);
 }
 
-std::string describe_vendor() {
+std::optional<std::string> describe_vendor() {
     std::string text;
-    if (auto* describe = entry_of<DescribeVendor>(Device::cuda, kDescribeVendor, text)) describe(text);
+    auto* describe = entry_of<DescribeVendor>(Device::cuda, kDescribeVendor, text);
+    if (describe == nullptr) return std::nullopt;
+    describe(text);
     return text;
 }
 

@@ -60,7 +60,7 @@ std::optional<std::string> unavailable(Device device);
 // "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0", or why it cannot be used.
 std::string describe(Device device);
 
-// "cuDNN 9.19.0; cuBLASLt 13.1.0", or what is missing of them. Needs no GPU.
-std::string describe_vendor();
+// "cuDNN 9.19.0; cuBLASLt 13.1.0", or what is missing of them; nothing in a build without CUDA. Needs no GPU.
+std::optional<std::string> describe_vendor();
 
 }  // namespace cambium::gpu

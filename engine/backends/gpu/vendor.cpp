@@ -288,6 +288,6 @@ std::string version_of(const char* name) {
 
 std::unique_ptr<Vendor> make_vendor(const Context& context) { return std::make_unique<Libraries>(context); }
 
-std::string describe_vendor() { return version_of<Dnn>("cuDNN") + "; " + version_of<Blas>("cuBLASLt"); }
+std::string vendor_versions() { return version_of<Dnn>("cuDNN") + "; " + version_of<Blas>("cuBLASLt"); }
 
 }  // namespace cambium::gpu

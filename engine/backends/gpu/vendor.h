@@ -29,6 +29,6 @@ class Vendor {
 std::unique_ptr<Vendor> make_vendor(const Context& context);
 
 // "cuDNN 9.19.0, cuBLASLt 13.1.0", or what is missing of them; opens both.
-std::string describe_vendor();
+std::string vendor_versions();
 
 }  // namespace cambium::gpu

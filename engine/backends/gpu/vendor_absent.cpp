@@ -14,6 +14,6 @@ constexpr const char* reason = "cuDNN and cuBLASLt need a GPU";
 }  // namespace
 
 std::unique_ptr<Vendor> make_vendor(const Context&) { fail("there is no provider vendor here: {}", reason); }
-std::string describe_vendor() { return reason; }
+std::string vendor_versions() { return reason; }
 
 }  // namespace cambium::gpu

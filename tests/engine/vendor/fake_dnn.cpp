@@ -1,0 +1,368 @@
+// cuDNN's graph API as this project calls it, computing convolutions on the CPU in double from nothing but what the
+// descriptors say: sizes, strides, types. Attributes of the wrong type, graphs whose sizes do not fit, and descriptors
+// that are used before they are finalized are errors. As with the library, nothing goes from bf16 to f32.
+#include <cudnn.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "engine/base/numeric.h"
+
+namespace {
+
+using cambium::bf16;
+
+struct Attribute {
+    cudnnBackendAttributeType_t type;
+    std::vector<unsigned char> bytes;
+};
+
+struct Descriptor {
+    cudnnBackendDescriptorType_t type;
+    bool finalized = false;
+    std::map<int, Attribute> attributes;
+
+    template <class T>
+    std::vector<T> all(int name) const {
+        const auto found = attributes.find(name);
+        if (found == attributes.end()) return {};
+        std::vector<T> values(found->second.bytes.size() / sizeof(T));
+        std::memcpy(values.data(), found->second.bytes.data(), found->second.bytes.size());
+        return values;
+    }
+    template <class T>
+    T one(int name) const {
+        const std::vector<T> values = all<T>(name);
+        return values.size() == 1 ? values[0] : T{};
+    }
+    const Descriptor* part(int name) const { return one<const Descriptor*>(name); }
+};
+
+const Descriptor& of(cudnnBackendDescriptor_t descriptor) { return *static_cast<const Descriptor*>(descriptor); }
+
+std::size_t size_of(cudnnBackendAttributeType_t type) {
+    switch (type) {
+        case CUDNN_TYPE_INT64:
+        case CUDNN_TYPE_HANDLE:
+        case CUDNN_TYPE_VOID_PTR:
+        case CUDNN_TYPE_BACKEND_DESCRIPTOR:
+            return 8;
+        default:
+            return 4;
+    }
+}
+
+// What each attribute that is set here must be.
+cudnnBackendAttributeType_t type_of(cudnnBackendAttributeName_t name) {
+    switch (name) {
+        case CUDNN_ATTR_TENSOR_DATA_TYPE:
+        case CUDNN_ATTR_CONVOLUTION_COMP_TYPE:
+            return CUDNN_TYPE_DATA_TYPE;
+        case CUDNN_ATTR_CONVOLUTION_CONV_MODE:
+            return CUDNN_TYPE_CONVOLUTION_MODE;
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA:
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA:
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA:
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA:
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA:
+        case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA:
+            return CUDNN_TYPE_FLOAT;
+        case CUDNN_ATTR_OPERATIONGRAPH_HANDLE:
+        case CUDNN_ATTR_EXECUTION_PLAN_HANDLE:
+            return CUDNN_TYPE_HANDLE;
+        case CUDNN_ATTR_ENGINEHEUR_MODE:
+            return CUDNN_TYPE_HEUR_MODE;
+        case CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS:
+        case CUDNN_ATTR_VARIANT_PACK_WORKSPACE:
+            return CUDNN_TYPE_VOID_PTR;
+        case CUDNN_ATTR_TENSOR_UNIQUE_ID:
+        case CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT:
+        case CUDNN_ATTR_TENSOR_DIMENSIONS:
+        case CUDNN_ATTR_TENSOR_STRIDES:
+        case CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS:
+        case CUDNN_ATTR_CONVOLUTION_DILATIONS:
+        case CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES:
+        case CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS:
+        case CUDNN_ATTR_CONVOLUTION_POST_PADDINGS:
+        case CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS:
+            return CUDNN_TYPE_INT64;
+        default:
+            return CUDNN_TYPE_BACKEND_DESCRIPTOR;
+    }
+}
+
+struct View {
+    std::int64_t id = 0;
+    bool rounds = false;  // f32 operands, as tensor cores do
+    cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    std::vector<std::int64_t> sizes, strides;
+    explicit View(const Descriptor& tensor)
+        : id(tensor.one<std::int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID)),
+          type(tensor.one<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE)),
+          sizes(tensor.all<std::int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS)),
+          strides(tensor.all<std::int64_t>(CUDNN_ATTR_TENSOR_STRIDES)) {}
+    std::int64_t at(const std::array<std::int64_t, 4>& index) const {
+        std::int64_t offset = 0;
+        for (std::size_t axis = 0; axis < 4; ++axis) offset += index[axis] * strides[axis];
+        return offset;
+    }
+    double read(const void* data, const std::array<std::int64_t, 4>& index) const {
+        if (type != CUDNN_DATA_FLOAT) {
+            return static_cast<double>(static_cast<float>(static_cast<const bf16*>(data)[at(index)]));
+        }
+        const float value = static_cast<const float*>(data)[at(index)];
+        return static_cast<double>(rounds ? static_cast<float>(bf16(value)) : value);
+    }
+    void write(void* data, std::int64_t offset, double value) const {
+        if (type == CUDNN_DATA_FLOAT) {
+            static_cast<float*>(data)[offset] = static_cast<float>(value);
+        } else {
+            static_cast<bf16*>(data)[offset] = bf16(static_cast<float>(value));
+        }
+    }
+};
+
+struct Convolution {
+    const Descriptor* geometry;
+    View x, w, y;
+    std::vector<std::int64_t> stride, dilation, before, after;
+
+    Convolution(const Descriptor& operation, int conv, int x_name, int w_name, int y_name)
+        : geometry(operation.part(conv)),
+          x(*operation.part(x_name)),
+          w(*operation.part(w_name)),
+          y(*operation.part(y_name)),
+          stride(geometry->all<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES)),
+          dilation(geometry->all<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS)),
+          before(geometry->all<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS)),
+          after(geometry->all<std::int64_t>(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS)) {}
+
+    std::int64_t groups() const { return x.sizes[1] / w.sizes[1]; }
+    bool is_consistent() const {
+        const auto spatial = [&](std::size_t axis) {
+            const std::int64_t room =
+                x.sizes[axis + 2] + before[axis] + after[axis] - dilation[axis] * (w.sizes[axis + 2] - 1) - 1;
+            return room >= 0 && y.sizes[axis + 2] == room / stride[axis] + 1;
+        };
+        return x.sizes.size() == 4 && w.sizes.size() == 4 && y.sizes.size() == 4 && x.sizes[1] % w.sizes[1] == 0 &&
+               w.sizes[0] % groups() == 0 && y.sizes[1] == w.sizes[0] && y.sizes[0] == x.sizes[0] && spatial(0) &&
+               spatial(1) &&
+               geometry->one<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) == CUDNN_CROSS_CORRELATION &&
+               geometry->one<std::int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) == 2;
+    }
+};
+
+Convolution convolution_of(const Descriptor& graph) {
+    const Descriptor& o = *graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    if (o.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR) {
+        Convolution c(o, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y);
+        return c;
+    }
+    if (o.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR) {
+        Convolution c(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY);
+        return c;
+    }
+    Convolution c(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+                  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY);
+    return c;
+}
+
+// Of the result; the other two are operands.
+enum class Result : std::uint8_t { x, w, y };
+Result result_of(const Descriptor& graph) {
+    switch (graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)->type) {
+        case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
+            return Result::y;
+        case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
+            return Result::x;
+        default:
+            return Result::w;
+    }
+}
+
+// Every product that the convolution is a sum of, added where the result is.
+void compute(const Convolution& c, Result result, const std::map<std::int64_t, void*>& data) {
+    void *x = data.at(c.x.id), *w = data.at(c.w.id), *y = data.at(c.y.id);
+    const View& out = result == Result::x ? c.x : result == Result::w ? c.w : c.y;
+    void* to = result == Result::x ? x : result == Result::w ? w : y;
+    std::vector<double> sums(static_cast<std::size_t>(out.sizes[0] * out.sizes[1] * out.sizes[2] * out.sizes[3]));
+    const std::int64_t group_k = c.w.sizes[0] / c.groups();
+    for (std::int64_t n = 0; n < c.y.sizes[0]; ++n)
+        for (std::int64_t k = 0; k < c.y.sizes[1]; ++k)
+            for (std::int64_t p = 0; p < c.y.sizes[2]; ++p)
+                for (std::int64_t q = 0; q < c.y.sizes[3]; ++q)
+                    for (std::int64_t i = 0; i < c.w.sizes[1]; ++i)
+                        for (std::int64_t r = 0; r < c.w.sizes[2]; ++r)
+                            for (std::int64_t s = 0; s < c.w.sizes[3]; ++s) {
+                                const std::int64_t h = p * c.stride[0] - c.before[0] + r * c.dilation[0],
+                                                   v = q * c.stride[1] - c.before[1] + s * c.dilation[1];
+                                if (h < 0 || v < 0 || h >= c.x.sizes[2] || v >= c.x.sizes[3]) continue;
+                                const std::array<std::int64_t, 4> at_x{n, k / group_k * c.w.sizes[1] + i, h, v},
+                                    at_w{k, i, r, s}, at_y{n, k, p, q};
+                                double& sum = sums[static_cast<std::size_t>(out.at(result == Result::x   ? at_x
+                                                                                   : result == Result::w ? at_w
+                                                                                                         : at_y))];
+                                sum += result == Result::x   ? c.y.read(y, at_y) * c.w.read(w, at_w)
+                                       : result == Result::w ? c.x.read(x, at_x) * c.y.read(y, at_y)
+                                                             : c.x.read(x, at_x) * c.w.read(w, at_w);
+                            }
+    for (std::size_t i = 0; i < sums.size(); ++i) out.write(to, static_cast<std::int64_t>(i), sums[i]);
+}
+
+// What the heuristics list: engines that must not be taken, one that refuses to become a plan, one that refuses to run,
+// and the one that works.
+enum Engine : std::int64_t { narrows = 1, uses_tensor_cores, adds_in_bf16, cannot_be_built, cannot_run, works };
+std::vector<cudnnBackendNumericalNote_t> notes_of(std::int64_t engine) {
+    if (engine == narrows) return {CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS};
+    if (engine == uses_tensor_cores) return {CUDNN_NUMERICAL_NOTE_TENSOR_CORE};
+    if (engine == adds_in_bf16) return {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION};
+    return {};
+}
+constexpr int index_name = -1;  // of the engine, kept beside the attributes that the library has
+
+template <class T>
+cudnnStatus_t answer(const std::vector<T>& values, std::int64_t wanted, std::int64_t* count, void* to) {
+    *count = static_cast<std::int64_t>(values.size());
+    if (to != nullptr) std::memcpy(to, values.data(), static_cast<std::size_t>(std::min(wanted, *count)) * sizeof(T));
+    return CUDNN_STATUS_SUCCESS;
+}
+
+void become(Descriptor& part, std::int64_t engine, const Descriptor& graph) {
+    const auto put = [&](int name, const auto& value) {
+        const auto* from = reinterpret_cast<const unsigned char*>(&value);
+        part.attributes[name] = {CUDNN_TYPE_INT64, {from, from + sizeof value}};
+    };
+    const Descriptor* address = &graph;
+    put(index_name, engine);
+    put(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, address);
+    part.finalized = true;
+}
+
+int handle = 0;
+bool has_stream = false;
+constexpr std::size_t workspace = 512;
+
+}  // namespace
+
+extern "C" {
+
+size_t cudnnGetVersion() { return 91900; }
+const char* cudnnGetErrorString(cudnnStatus_t status) {
+    return status == CUDNN_STATUS_NOT_SUPPORTED ? "CUDNN_STATUS_NOT_SUPPORTED" : "CUDNN_STATUS_BAD_PARAM";
+}
+cudnnStatus_t cudnnCreate(cudnnHandle_t* made) {
+    *made = reinterpret_cast<cudnnHandle_t>(&handle);
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnDestroy(cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; }
+cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t stream) {
+    has_stream = stream != nullptr;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* made) {
+    *made = new Descriptor{type, false, {}};
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor) {
+    delete static_cast<Descriptor*>(descriptor);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count, const void* values) {
+    auto& to = *static_cast<Descriptor*>(descriptor);
+    if (to.finalized || type != type_of(name)) return CUDNN_STATUS_BAD_PARAM;
+    const auto* from = static_cast<const unsigned char*>(values);
+    to.attributes[name] = {type, {from, from + static_cast<std::size_t>(count) * size_of(type)}};
+    if (type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {
+        for (const Descriptor* part : to.all<const Descriptor*>(name)) {
+            if (!part->finalized) return CUDNN_STATUS_BAD_PARAM;
+        }
+    }
+    if (type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {  // the library copies a part; the caller may destroy it at once
+        static std::deque<Descriptor> kept;
+        const Descriptor* copy = &kept.emplace_back(*to.part(name));
+        std::memcpy(to.attributes[name].bytes.data(), &copy, sizeof copy);
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
+    auto& d = *static_cast<Descriptor*>(descriptor);
+    if (d.type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
+        if (d.one<void*>(CUDNN_ATTR_OPERATIONGRAPH_HANDLE) == nullptr) return CUDNN_STATUS_BAD_PARAM;
+        if (!convolution_of(d).is_consistent()) return CUDNN_STATUS_BAD_PARAM;
+    }
+    if (d.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR) {
+        const Convolution c = convolution_of(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH));
+        if (c.x.type != c.y.type || c.x.type != c.w.type) return CUDNN_STATUS_NOT_SUPPORTED;
+    }
+    if (d.type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
+        const auto engine = d.part(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->one<std::int64_t>(index_name);
+        if (engine == cannot_be_built) return CUDNN_STATUS_NOT_SUPPORTED;
+    }
+    d.finalized = true;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendGetAttribute(const cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t, int64_t wanted, int64_t* count, void* to) {
+    const Descriptor& d = of(descriptor);
+    if (!d.finalized) return CUDNN_STATUS_NOT_INITIALIZED;
+    const auto parts = std::span(static_cast<Descriptor**>(to), static_cast<std::size_t>(wanted));
+    switch (name) {
+        case CUDNN_ATTR_ENGINEHEUR_RESULTS:
+            *count = works;
+            for (std::int64_t i = 0; i < works; ++i) {
+                become(*parts[static_cast<std::size_t>(i)], i + 1, *d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH));
+            }
+            return CUDNN_STATUS_SUCCESS;
+        case CUDNN_ATTR_ENGINECFG_ENGINE:
+            *count = 1;
+            become(*parts[0], d.one<std::int64_t>(index_name), *d.part(CUDNN_ATTR_ENGINE_OPERATION_GRAPH));
+            return CUDNN_STATUS_SUCCESS;
+        case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
+            return answer(notes_of(d.one<std::int64_t>(index_name)), wanted, count, to);
+        case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
+            return answer(d.all<std::int64_t>(index_name), wanted, count, to);
+        case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
+            return answer<std::int64_t>({workspace}, wanted, count, to);
+        default:
+            return CUDNN_STATUS_BAD_PARAM;
+    }
+}
+
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack) {
+    if (!of(plan).finalized || !of(pack).finalized || !has_stream) return CUDNN_STATUS_BAD_PARAM;
+    const Descriptor& config = *of(plan).part(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    const auto engine = config.one<std::int64_t>(index_name);
+    if (engine == cannot_run) return CUDNN_STATUS_NOT_SUPPORTED;
+    auto* space = of(pack).one<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
+    const auto ids = of(pack).all<std::int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
+    const auto addresses = of(pack).all<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
+    if (space == nullptr || ids.size() != 3 || addresses.size() != 3) return CUDNN_STATUS_BAD_PARAM;
+    std::memset(space, 0xff, workspace);
+    std::map<std::int64_t, void*> data;
+    for (std::size_t i = 0; i < 3; ++i) data[ids[i]] = addresses[i];
+    const Descriptor& graph = *config.part(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+    if (engine == works || engine == uses_tensor_cores) {
+        Convolution c = convolution_of(graph);
+        c.x.rounds = c.w.rounds = c.y.rounds = engine == uses_tensor_cores;
+        compute(c, result_of(graph), data);
+    } else {  // one whose arithmetic nobody asked for: what it leaves is no result
+        for (void* address : addresses) std::memset(address, 0xff, 1);
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+}  // extern "C"
