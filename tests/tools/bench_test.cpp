@@ -135,6 +135,49 @@ TEST_CASE("each kernel once, for a profiler") {
     CHECK(printed(options, scratch) == "3 kernels, each run once in a range of its name\n");
 }
 
+TEST_CASE("another provider is timed in turn, and its result compared") {
+    const std::unique_ptr<Backend> ours = gpu::make_backend(gpu::Device::simt),
+                                   theirs = gpu::make_backend(gpu::Device::simt, {.variant = gpu::Variant::plain});
+    const auto watch = gpu::make_stopwatch(gpu::Device::simt, *ours),
+               their_watch = gpu::make_stopwatch(gpu::Device::simt, *theirs);
+    const auto spec = [](std::int64_t rows, std::int64_t columns) {
+        return OperandSpec{{{rows, columns}, DType::f32}, {}};
+    };
+    const NodeSpec product{ops::MatMul{}, {spec(8, 16), spec(16, 24)}, {spec(8, 24)}, {}};
+    const std::vector<Tensor> inputs = node_inputs(product, 1);
+    const BoundNode own(*ours, product, inputs);
+    VendorComparison vendor(*theirs, *their_watch, 60);
+    const auto found = vendor.compare(product, inputs, own, *watch, 3);
+    REQUIRE(found);
+    CHECK(found->provider == "own");  // the plain kernel stands for a library
+    CHECK(found->difference < 1e-5);
+    CHECK(found->flushed > 0);
+    CHECK(found->ratio > 0);
+    CHECK(vendor.product_rate(DType::f32, 32) > 0);
+    // What is no product stays our own; what fails is said once; when time is up, what is left out is counted.
+    const NodeSpec relu{ops::Relu{}, {spec(2, 3)}, {spec(2, 3)}, {}};
+    const std::vector<Tensor> x = node_inputs(relu, 1);
+    CHECK_FALSE(vendor.compare(relu, x, BoundNode(*ours, relu, x), *watch, 3));
+    CHECK(vendor.failures().empty());
+    VendorComparison late(*theirs, *their_watch, 0);
+    CHECK_FALSE(late.compare(product, inputs, own, *watch, 3));
+    CHECK(late.left_out() == 1);
+}
+
+TEST_CASE("a device without cuDNN and cuBLASLt says so once, and is timed all the same") {
+    const Scratch scratch;
+    TimingOptions options = head();
+    const Json found = Json::parse(printed(options, scratch));
+    CHECK(found.at("vendor") == "there is no provider vendor here: cuDNN and cuBLASLt need a GPU");
+    CHECK_FALSE(found.contains("cublaslt_flops_per_second"));
+    CHECK_FALSE(found["kernels"][0].contains("vendor_ratio"));
+    options.json = false;
+    const std::string table = printed(options, scratch);
+    const std::size_t first = table.find("need a GPU");
+    CHECK(first != std::string::npos);
+    CHECK(table.find("need a GPU", first + 1) == std::string::npos);
+}
+
 TEST_CASE("times need a GPU") {
     const Outcome without = run_program({CAMBIUM_PROGRAM, "bench", "kernels"});
     CHECK(without.status == 2);
@@ -144,4 +187,7 @@ TEST_CASE("times need a GPU") {
         CHECK(absent.status == 1);
         CHECK(absent.error.find("cannot compute on cuda") != std::string::npos);
     }
+    const Outcome both = run_program({CAMBIUM_PROGRAM, "bench", "kernels", "--device", "cuda", "--provider", "vendor"});
+    CHECK(both.status == 2);
+    CHECK(both.error.find("compares both providers by itself") != std::string::npos);
 }

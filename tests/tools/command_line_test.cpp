@@ -48,6 +48,14 @@ TEST_CASE("an option has one value") {
     CHECK(usage_error({"predict", "a"}) == "IMAGE is required (see cambium predict --help)");
 }
 
+TEST_CASE("the provider vendor goes with a GPU") {
+    for (const char* device : {"cpu", "simt", "reference"}) {
+        CHECK(usage_error({"bench", "step", "--device", device, "--provider", "vendor"}) ==
+              "--provider vendor needs --device cuda: cuDNN and cuBLASLt run on a GPU; leave it out elsewhere");
+    }
+    CHECK(usage_error({"bench", "step", "--provider", "vendr"}) == "--provider is own or vendor, not 'vendr'");
+}
+
 TEST_CASE("flags take no value") {
     CHECK(usage_error({"devices", "--json=5"}) ==
           "--json takes no value, but '5' was given (see cambium devices --help)");

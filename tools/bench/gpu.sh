@@ -89,25 +89,39 @@ step() {
     say "$name: $(case $status in 0) echo passed ;; 124 | 137) echo "stopped at its limit" ;; *) echo "failed with $status: $(tail -n 1 "$work/$name.err" | cut -c1-160)" ;; esac), $seconds s"
 }
 
-# Limits add up to 475 s of the eight minutes.
+# cuDNN and cuBLASLt where PyTorch brings them and the system has none.
+find_vendor() {
+    local library
+    for library in CUDNN:libcudnn.so.9 CUBLASLT:libcublasLt.so.1[23]; do
+        ldconfig -p 2> /dev/null | grep -q "${library#*:}" && continue
+        library=CAMBIUM_${library%%:*}=$(python3 -c "import glob, sys, torch
+print(next(iter(glob.glob(torch.__path__[0] + '/../nvidia/*/lib/' + sys.argv[1])), ''))" "${library#*:}" 2> /dev/null)
+        [[ ${library#*=} ]] && export "${library?}"
+    done
+}
+
+# Limits add up to 479 s of the eight minutes.
 steps() {
     local sanitizer
     sanitizer=$(command -v compute-sanitizer || echo "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer")
     step devices 10 "$cambium" devices --json
     step conformance 20 "$build/tests/simt/simt_conformance_cuda"
-    step tests 75 env CAMBIUM_GPU=cuda "$build/tests/engine/test_gpu"
+    step tests 65 env CAMBIUM_GPU=cuda "$build/tests/engine/test_gpu"
+    step vendor:tests 10 env CAMBIUM_GPU=cuda "$build/tests/engine/vendor/test_vendor"
     # Every kernel family's own test; 77 is what a program without a GPU would end with.
-    step families 60 bash -c 'for program in "$1"/tests/kernels/*/test_*_cuda; do "$program" || exit; done' families "$build"
+    step families 50 bash -c 'for program in "$1"/tests/kernels/*/test_*_cuda; do "$program" || exit; done' families "$build"
     for tool in memcheck racecheck; do
         step "sanitizer:$tool" 25 env CAMBIUM_GPU=cuda CAMBIUM_OPERATOR=conv2d "$sanitizer" --tool "$tool" \
             --error-exitcode 1 "$build/tests/engine/test_gpu" --test-case="*integers*"
     done
-    step kernels 80 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --json
+    step kernels 95 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --vendor-seconds 30 --json
+    step vendor:resnet50 20 "$cambium" bench step --device cuda --provider vendor --precision bf16 --seconds 4 --json \
+        --model resnet50 --batch 256
     local model
     for model in resnet18:256 resnet50:256 vit_b_16:128; do  # ours and PyTorch's in turn, minute by minute
-        step "step:${model%:*}" 20 "$cambium" bench step --device cuda --precision bf16 --seconds 4 --json \
+        step "step:${model%:*}" 18 "$cambium" bench step --device cuda --precision bf16 --seconds 4 --json \
             --model "${model%:*}" --batch "${model#*:}"
-        step "torch:${model%:*}" 40 python3 tools/bench/torch_step.py --seconds 2 --model "${model%:*}" --batch "${model#*:}"
+        step "torch:${model%:*}" 35 python3 tools/bench/torch_step.py --seconds 2 --model "${model%:*}" --batch "${model#*:}"
     done
 }
 
@@ -123,6 +137,7 @@ run() {
             die "the NVIDIA driver does not answer: $(head -n 1 "$work/gpu.err" "$work/gpu" | grep -v '^==>' | grep . | head -n 1)"
         [[ -x $cambium ]] || die "there is no $cambium; build preset cuda, or give --bundle FILE"
     fi
+    [[ $dry -eq 1 ]] || find_vendor
     steps
     [[ $ran -gt 0 ]] || usage "there is no step in '$only'"
     [[ $dry -eq 0 ]] || return 0
