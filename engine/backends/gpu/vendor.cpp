@@ -5,109 +5,13 @@
 #include "engine/backends/gpu/epilogue.h"
 #include "engine/backends/gpu/vendor_blas.h"
 #include "engine/backends/gpu/vendor_dnn.h"
+#include "engine/backends/gpu/vendor_step.h"
 #include "engine/backends/rules.h"
 #include "engine/base/fail.h"
 #include "kernels/elementwise/elementwise.h"
 
 namespace cambium::gpu {
 namespace {
-
-using Plan = std::shared_ptr<const VendorPlan>;
-
-// Workspaces hold several things behind one another.
-std::size_t rounded_up(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
-
-class StreamTrial final : public Trial {
-  public:
-    explicit StreamTrial(dev::Stream& stream) : stream_(stream) {}
-    void* buffer(std::size_t bytes) override {
-        constexpr unsigned char small = 0x3c;  // 0.0115 as bf16 and as f32
-        dev::Buffer<std::byte>& made = buffers_.emplace_back(bytes, "trial");
-        made.fill(small, stream_);
-        return made.data();
-    }
-    double microseconds(const std::function<void()>& enqueue) override {
-        begin_.record(stream_);
-        enqueue();
-        end_.record(stream_);
-        end_.synchronize();
-        return 1000 * end_.milliseconds_since(begin_);
-    }
-
-  private:
-    dev::Stream& stream_;
-    dev::Event begin_, end_;
-    std::vector<dev::Buffer<std::byte>> buffers_;
-};
-
-// The plan between what comes before it and behind it, bound to addresses once.
-class VendorStep final : public Executable {
-  public:
-    // The operands of the plan, of these of the node.
-    using Choose = std::function<std::vector<void*>(const Operands&)>;
-
-    VendorStep(Plan plan, Choose choose) : plan_(std::move(plan)), choose_(std::move(choose)) {
-        provider = plan_->name;
-        own_ = rounded_up(plan_->workspace_bytes);
-        workspace_bytes = own_;
-    }
-    // Bytes behind the plan's own workspace; Operands::workspace is these alone.
-    void reserve(std::size_t bytes) { workspace_bytes += rounded_up(bytes); }
-    void before(Run run) { before_.push_back(std::move(run)); }
-    void after(Run run) { after_.push_back(std::move(run)); }
-
-    void bind(std::span<void* const> inputs, std::span<void* const> outputs, void* workspace) override {
-        const std::span<std::byte> all(static_cast<std::byte*>(workspace), workspace_bytes);
-        operands_ = {{inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, all.subspan(own_)};
-        call_ = plan_->bind(choose_(operands_), plan_->workspace_bytes == 0 ? nullptr : workspace);
-    }
-    void enqueue() override {
-        for (const Run& run : before_) run(operands_);
-        call_();
-        for (const Run& run : after_) run(operands_);
-    }
-
-  private:
-    Plan plan_;
-    Choose choose_;
-    std::size_t own_ = 0;
-    std::vector<Run> before_, after_;
-    Operands operands_;
-    std::function<void()> call_;
-};
-
-// The node's epilogue by our kernels, in place on its output.
-void append_epilogue(VendorStep& step, const FusedEpilogue& epilogue, const TensorSpec& output, dev::Stream& stream) {
-    using namespace elementwise;
-    const Elements e{.count = output.shape.count(), .dtype = output.dtype};
-    const std::int64_t channels = output.shape[-1];
-    const auto vector = [](const Operands& o, int input) {
-        return input < 0 ? nullptr : o.in<float>(static_cast<std::size_t>(input));
-    };
-    const auto activate = [&](gemm::Activation activation) {
-        if (activation == gemm::Activation::none) return;
-        const Unary function = activation == gemm::Activation::relu ? Unary::relu : Unary::gelu;
-        step.after([=, &stream](const Operands& o) { unary(function, e, o.outputs[0], o.outputs[0], stream); });
-    };
-    if (epilogue.scale >= 0) {
-        step.after([=, &stream](const Operands& o) {
-            scale_shift(e, channels, o.outputs[0], vector(o, epilogue.scale), vector(o, epilogue.bias), o.outputs[0],
-                        stream);
-        });
-    } else if (epilogue.bias >= 0) {
-        step.after([=, &stream](const Operands& o) {
-            add_bias(e, channels, o.outputs[0], vector(o, epilogue.bias), o.outputs[0], stream);
-        });
-    }
-    activate(epilogue.activation);
-    if (epilogue.residual >= 0) {
-        step.after([=, &stream](const Operands& o) {
-            binary(Binary::add, e, o.outputs[0], o.inputs[static_cast<std::size_t>(epilogue.residual)], o.outputs[0],
-                   stream);
-        });
-    }
-    activate(epilogue.last);
-}
 
 // Whether cuBLASLt's own epilogue is the node's: activation(product + residual + bias). Its GELU is an approximation.
 bool is_of_cublaslt(const FusedEpilogue& e) {
@@ -124,7 +28,7 @@ class Libraries final : public Vendor {
         return std::holds_alternative<ops::MatMul>(op) || direction_of(op) || is_attention(op);
     }
     std::optional<std::string> missing(const NodeSpec& node) const override {
-        if (is_attention(node.op)) return fmt::format("no {} by the provider vendor", operator_name(node));
+        if (is_attention(node.op)) return missing_attention(node);
         for (const std::vector<OperandSpec>* operands : {&node.inputs, &node.outputs}) {
             for (const OperandSpec& operand : *operands) {
                 if (operand.tensor.shape.count() == 0) return "no empty operands by the provider vendor";
@@ -134,6 +38,7 @@ class Libraries final : public Vendor {
     }
     Prepared prepare(const NodeSpec& node) override {
         if (const auto* product = std::get_if<ops::MatMul>(&node.op)) return prepare_product(*product, node);
+        if (std::holds_alternative<ops::Attention>(node.op)) return prepare_attention(node);
         return prepare_convolution(node);
     }
 
@@ -148,9 +53,43 @@ class Libraries final : public Vendor {
         return std::nullopt;
     }
 
+    // cuDNN's attention without a mask is one operation; what else there is, it has only as graphs of many, with
+    // workarounds by version, which nobody could try here.
+    static std::optional<std::string> missing_attention(const NodeSpec& node) {
+        const auto* forward = std::get_if<ops::Attention>(&node.op);
+        if (forward == nullptr) return fmt::format("no {} by the provider vendor", operator_name(node));
+        const TensorSpec& qkv = node.inputs[0].tensor;
+        if (qkv.dtype != DType::bf16) return fmt::format("no {} attention by the provider vendor", name_of(qkv.dtype));
+        if (forward->mask != ops::AttentionMask::none || node.inputs.size() > 1)
+            return "no attention with a mask by the provider vendor";
+        if (qkv.shape[4] % 8 != 0)
+            return fmt::format("no attention by the provider vendor with heads of {} values, no multiple of 8",
+                               qkv.shape[4]);
+        if (qkv.shape.count() == 0) return "no empty operands by the provider vendor";
+        return std::nullopt;
+    }
+
+    Prepared prepare_attention(const NodeSpec& node) {
+        const Shape& qkv = node.inputs[0].tensor.shape;
+        const DnnAttention attention{.batch = qkv[0], .tokens = qkv[1], .heads = qkv[3], .size = qkv[4]};
+        const SharedPlan plan = plan_for(node, "", [&](Trial& trial) {
+            if (!dnn_) dnn_ = std::make_unique<Dnn>();
+            return dnn_->fastest(attention, trial, stream_.handle());
+        });
+        if (plan == nullptr) fail_without("cuDNN", node);
+        const auto row = static_cast<std::size_t>(qkv[3] * qkv[4]) * size_of(DType::bf16);
+        auto step = std::make_unique<VendorStep>(plan, [row](const Operands& o) {
+            auto* q = static_cast<std::byte*>(o.inputs[0]);
+            void* lse = o.outputs[1] != nullptr ? o.outputs[1] : o.workspace.data();  // it is always written
+            return std::vector<void*>{q, q + row, q + 2 * row, o.outputs[0], lse};
+        });
+        step->reserve(static_cast<std::size_t>(qkv[0] * qkv[1] * qkv[3]) * sizeof(float));
+        return step;
+    }
+
     // A problem's plan, tried when first met. Nodes of one description and of the same dtypes are one problem.
     template <class Find>
-    Plan plan_for(const NodeSpec& node, const std::string& what, Find&& find) {
+    SharedPlan plan_for(const NodeSpec& node, const std::string& what, Find&& find) {
         std::string key = describe(node) + " " + dtypes_of(node) + to_string(node.outputs[0].tensor.shape) + what;
         const auto [at, is_new] = plans_.try_emplace(std::move(key));
         if (is_new) {
@@ -185,7 +124,7 @@ class Libraries final : public Vendor {
             product.add = epilogue.residual >= 0;
             product.relu = epilogue.activation == gemm::Activation::relu || epilogue.last == gemm::Activation::relu;
         }
-        const Plan plan = plan_for(node, "", [&](Trial& trial) {
+        const SharedPlan plan = plan_for(node, "", [&](Trial& trial) {
             if (!blas_) blas_ = std::make_unique<Blas>();
             return blas_->fastest(product, trial, stream_.handle());
         });
@@ -241,7 +180,7 @@ class Libraries final : public Vendor {
                 return dnn_->fastest(c, trial, stream_.handle());
             });
         };
-        Plan plan = tried(wanted);
+        SharedPlan plan = tried(wanted);
         // cuDNN 9 has no engine from bf16 to f32: the result is rounded to bf16 and widened, as frameworks do.
         const bool widens = plan == nullptr && wanted.operands == DType::bf16 && wanted.result == DType::f32;
         if (widens) {
@@ -272,13 +211,13 @@ class Libraries final : public Vendor {
     Options options_;
     std::unique_ptr<Blas> blas_;
     std::unique_ptr<Dnn> dnn_;
-    std::map<std::string, Plan> plans_;
+    std::map<std::string, SharedPlan> plans_;
 };
 
-template <class Library>
+template <class Opened>
 std::string version_of(const char* name) {
     try {
-        return std::string(name) + " " + Library().version();
+        return std::string(name) + " " + Opened().version();
     } catch (const Error& error) {
         return error.what();
     }

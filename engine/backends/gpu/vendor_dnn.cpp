@@ -1,41 +1,24 @@
-// A convolution is a graph of one operation. cuDNN's heuristics list engines for it, best guess first; those whose
-// arithmetic is not what was asked for are passed over, and the rest are tried.
+// A convolution, or an attention, is a graph of one operation.
 #include "engine/backends/gpu/vendor_dnn.h"
 
-#include <algorithm>
 #include <array>
-#include <optional>
+#include <cmath>
 
 #include "engine/backends/gpu/vendor_graph.h"
-#include "engine/base/fail.h"
 
 namespace cambium::gpu {
 namespace {
 
-using dnn::Descriptor, dnn::Functions;
+using dnn::Arithmetic, dnn::Axes, dnn::BuiltPlan, dnn::Descriptor, dnn::Functions, dnn::GraphPlan, dnn::Target;
 using Direction = DnnConvolution::Direction;
 
-constexpr std::size_t most_listed = 64, most_candidates = 10;
-constexpr std::int64_t most_workspace = std::int64_t{1} << 30;
-constexpr std::int64_t alignment = 16;
 enum Id : std::int64_t { x_id = 1, w_id, y_id };
 
-std::string text_of(std::size_t version) {
-    return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
-
 // Axes are listed as [N, C, H, W] and [K, C, R, S] wherever they lie in memory, here with the second one innermost.
-Descriptor tensor(const Functions& dnn, Id id, const Shape& shape, DType dtype) {
-    const std::array<std::int64_t, 4> sizes{shape[0], shape[3], shape[1], shape[2]};
-    const std::array<std::int64_t, 4> strides{shape[1] * shape[2] * shape[3], 1, shape[2] * shape[3], shape[3]};
-    Descriptor result(dnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    result.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, static_cast<std::int64_t>(id))
-        .set(CUDNN_ATTR_TENSOR_DATA_TYPE, dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, alignment)
-        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(sizes))
-        .set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(strides))
-        .finalize();
-    return result;
+Descriptor image(const Functions& dnn, Id id, const Shape& shape, DType dtype) {
+    const Axes sizes{shape[0], shape[3], shape[1], shape[2]};
+    const Axes strides{shape[1] * shape[2] * shape[3], 1, shape[2] * shape[3], shape[3]};
+    return dnn::tensor(dnn, id, sizes, strides, dtype);
 }
 
 Descriptor geometry(const Functions& dnn, const ops::Conv2d& conv) {
@@ -102,23 +85,10 @@ std::array<Id, 3> ids_of(Direction direction) {
     return {x_id, y_id, w_id};
 }
 
-// The GPU that is here, by a handle, or one that is described.
-struct Target {
-    cudnnHandle_t handle = nullptr;
-    const Descriptor* described = nullptr;
-
-    void set(Descriptor& on, cudnnBackendAttributeName_t handle_name) const {
-        if (handle != nullptr) on.set(handle_name, handle);
-    }
-    void set_described(Descriptor& on, cudnnBackendAttributeName_t name) const {
-        if (described != nullptr) on.set(name, *described);
-    }
-};
-
-Descriptor graph_of(const Functions& dnn, const DnnConvolution& c, const Target& target) {
+std::vector<BuiltPlan> build_plans(const Functions& dnn, const DnnConvolution& c, const Target& target) {
     const Id result = ids_of(c.direction)[2];
     const auto make = [&](Id id, const Shape& shape) {
-        return tensor(dnn, id, shape, id == result ? c.result : c.operands);
+        return image(dnn, id, shape, id == result ? c.result : c.operands);
     };
     const Names names = names_of(c.direction);
     Descriptor operation(dnn, names.type);
@@ -129,148 +99,91 @@ Descriptor graph_of(const Functions& dnn, const DnnConvolution& c, const Target&
         .set(names.w, make(w_id, c.w))
         .set(names.y, make(y_id, c.y))
         .finalize();
-    Descriptor graph(dnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
-    target.set(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE);
-    graph.finalize();
-    return graph;
-}
-
-// An engine with its settings, and what is known of it.
-struct Engine {
-    Descriptor config;
-    std::string name;
-};
-
-bool contains(const std::vector<cudnnBackendNumericalNote_t>& notes, cudnnBackendNumericalNote_t note) {
-    return std::ranges::find(notes, note) != notes.end();
-}
-
-// Nothing if its arithmetic is not what the descriptor asks for: other operands than given, or sums in less than f32.
-std::optional<std::string> name_if_suitable(const Functions& dnn, const Descriptor& config, const DnnConvolution& c) {
-    const std::vector<Descriptor> engine =
-        config.parts(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
-    if (engine.empty()) return std::nullopt;
-    const auto notes = engine[0].values<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                                                                     CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-    if (contains(notes, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)) return std::nullopt;
-    if (contains(notes, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return std::nullopt;
     const bool exact = c.operands == DType::f32 && !c.tf32;
-    if (exact && contains(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) return std::nullopt;
-    std::string name = fmt::format("cuDNN {} engine {}", text_of(dnn.version()),
-                                   engine[0].value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
-    if (contains(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD)) name += " Winograd";
-    if (contains(notes, CUDNN_NUMERICAL_NOTE_FFT)) name += " FFT";
-    if (contains(notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) name += ", not reproducible";
-    return name;
+    return dnn::build_plans(dnn, dnn::graph_of(dnn, operation, target),
+                            exact ? Arithmetic::exact : Arithmetic::tensor_cores, target);
 }
 
-void list_engines(std::vector<Engine>& engines, const Functions& dnn, const DnnConvolution& c, const Descriptor& graph,
-                  cudnnBackendHeurMode_t mode, const Target& target) {
-    Descriptor heuristics(dnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-    heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
-    target.set_described(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
-    if (!heuristics.try_finalize()) return;  // this list has nothing for this graph
-    for (Descriptor& config :
-         heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, most_listed)) {
-        if (auto name = name_if_suitable(dnn, config, c)) engines.push_back({std::move(config), std::move(*name)});
-    }
+#if CUDNN_VERSION >= 91300
+
+enum AttentionId : std::int64_t { q_id = 1, k_id, v_id, output_id, lse_id, scale_id };
+
+std::vector<BuiltPlan> build_plans(const Functions& dnn, const DnnAttention& a, const Target& target) {
+    constexpr std::size_t first_version = 91300;
+    if (dnn.version() < first_version) return {};
+    const std::int64_t row = a.heads * a.size;
+    const Axes sizes{a.batch, a.heads, a.tokens, a.size};
+    const Axes inside{3 * a.tokens * row, a.size, 3 * row, 1}, alone{a.tokens * row, a.size, row, 1};
+    const auto matrix = [&](std::int64_t id, const Axes& strides) {
+        return dnn::tensor(dnn, id, sizes, strides, DType::bf16);
+    };
+    Descriptor operation(dnn, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR);
+    operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, matrix(q_id, inside))
+        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, matrix(k_id, inside))
+        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, matrix(v_id, inside))
+        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, matrix(output_id, alone))
+        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC, dnn::tensor(dnn, lse_id, {a.batch, a.heads, a.tokens, 1},
+                                                                  {a.heads * a.tokens, a.tokens, 1, 1}, DType::f32))
+        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, dnn::constant(dnn, scale_id))
+        .finalize();
+    return dnn::build_plans(dnn, dnn::graph_of(dnn, operation, target), Arithmetic::tensor_cores, target);
 }
 
-struct Listed {
-    Descriptor plan;
-    std::string name;
-    std::size_t workspace = 0;
-};
-
-// The first engines that cuDNN can build, in the order of its own guess; its last resorts only where there is no other.
-std::vector<Listed> list_plans(const Functions& dnn, const DnnConvolution& c, const Target& target) {
-    const Descriptor graph = graph_of(dnn, c, target);
-    std::vector<Listed> plans;
-    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        std::vector<Engine> engines;
-        list_engines(engines, dnn, c, graph, mode, target);
-        for (const Engine& engine : engines) {
-            if (plans.size() == most_candidates) break;
-            Descriptor plan(dnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-            plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, engine.config);
-            target.set(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE);
-            target.set_described(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
-            if (!plan.try_finalize()) continue;
-            const auto workspace = plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-            if (workspace > most_workspace) continue;
-            plans.push_back({std::move(plan), engine.name, static_cast<std::size_t>(workspace)});
-        }
-        if (!plans.empty()) break;
-    }
-    return plans;
-}
+#endif
 
 }  // namespace
 
-struct Dnn::State {
-    Functions dnn;
-    cudnnHandle_t handle = nullptr;
-    ~State() {
-        if (handle != nullptr) dnn.destroy(handle);
-    }
-};
-
-class Dnn::Plan final : public VendorPlan {
-  public:
-    Plan(std::shared_ptr<const State> state, Listed listed, const std::array<Id, 3>& ids)
-        : state_(std::move(state)), plan_(std::move(listed.plan)) {
-        name = std::move(listed.name);
-        workspace_bytes = listed.workspace;
-        std::ranges::copy(ids, ids_.begin());
-    }
-    std::function<void()> bind(std::span<void* const> operands, void* workspace) const override {
-        const auto pack = std::make_shared<Descriptor>(state_->dnn, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-        pack->set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids_))
-            .set_addresses(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, operands)
-            .set_addresses(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, {&workspace, 1})
-            .finalize();
-        return [this, pack] {
-            const Functions& dnn = state_->dnn;
-            dnn.check(dnn.execute(state_->handle, plan_.handle(), pack->handle()), "cudnnBackendExecute");
-        };
-    }
-
-  private:
-    std::shared_ptr<const State> state_;
-    Descriptor plan_;
-    std::array<std::int64_t, 3> ids_{};
-};
-
-Dnn::Dnn() : state_(std::make_shared<State>()) {}
+Dnn::Dnn() : session_(std::make_shared<dnn::Session>()) {}
 Dnn::~Dnn() = default;
 
-std::string Dnn::version() const { return text_of(state_->dnn.version()); }
+std::string Dnn::version() const { return dnn::version_text(session_->dnn.version()); }
 
-std::unique_ptr<VendorPlan> Dnn::fastest(const DnnConvolution& convolution, Trial& trial, void* stream) {
-    const Functions& dnn = state_->dnn;
-    if (state_->handle == nullptr) dnn.check(dnn.create(&state_->handle), "cudnnCreate");
-    dnn.check(dnn.set_stream(state_->handle, static_cast<cudaStream_t>(stream)), "cudnnSetStream");
-    const std::array<Id, 3> ids = ids_of(convolution.direction);
+std::unique_ptr<VendorPlan> Dnn::fastest(const DnnConvolution& c, Trial& trial, void* stream) {
+    session_->start(stream);
+    const std::array<Id, 3> ids = ids_of(c.direction);
     std::vector<std::unique_ptr<VendorPlan>> plans;
-    for (Listed& listed : list_plans(dnn, convolution, {.handle = state_->handle})) {
-        plans.push_back(std::make_unique<Plan>(state_, std::move(listed), ids));
+    for (BuiltPlan& built : build_plans(session_->dnn, c, {.handle = session_->handle})) {
+        plans.push_back(
+            std::make_unique<GraphPlan>(session_, std::move(built), std::vector<std::int64_t>(ids.begin(), ids.end())));
     }
     std::array<std::size_t, 3> bytes{};
     for (std::size_t i = 0; i < ids.size(); ++i) {
-        const Shape& shape = ids[i] == x_id ? convolution.x : ids[i] == w_id ? convolution.w : convolution.y;
-        bytes[i] = TensorSpec{shape, i == 2 ? convolution.result : convolution.operands}.bytes();
+        const Shape& shape = ids[i] == x_id ? c.x : ids[i] == w_id ? c.w : c.y;
+        bytes[i] = TensorSpec{shape, i == 2 ? c.result : c.operands}.bytes();
     }
     return gpu::fastest(std::move(plans), bytes, trial);
 }
 
 std::vector<std::string> Dnn::engines(const DnnConvolution& convolution, const std::string& device_json) const {
-    Descriptor device(state_->dnn, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    Descriptor device(session_->dnn, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
     device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(device_json)).finalize();
     std::vector<std::string> names;
-    for (const Listed& listed : list_plans(state_->dnn, convolution, {.described = &device}))
-        names.push_back(listed.name);
+    for (const BuiltPlan& built : build_plans(session_->dnn, convolution, {.described = &device}))
+        names.push_back(built.name);
     return names;
 }
+
+#if CUDNN_VERSION >= 91300
+
+std::unique_ptr<VendorPlan> Dnn::fastest(const DnnAttention& a, Trial& trial, void* stream) {
+    session_->start(stream);
+    const dnn::Constant scale{scale_id, 1 / std::sqrt(static_cast<float>(a.size))};
+    std::vector<std::unique_ptr<VendorPlan>> plans;
+    for (BuiltPlan& built : build_plans(session_->dnn, a, {.handle = session_->handle})) {
+        plans.push_back(std::make_unique<GraphPlan>(
+            session_, std::move(built), std::vector<std::int64_t>{q_id, k_id, v_id, output_id, lse_id}, scale));
+    }
+    const auto values = static_cast<std::size_t>(a.batch * a.tokens * a.heads * a.size);
+    const std::size_t qkv = 3 * values * size_of(DType::bf16);
+    const std::array<std::size_t, 5> bytes{qkv, qkv, qkv, values * size_of(DType::bf16),
+                                           static_cast<std::size_t>(a.batch * a.heads * a.tokens) * sizeof(float)};
+    return gpu::fastest(std::move(plans), bytes, trial);
+}
+
+#else
+
+std::unique_ptr<VendorPlan> Dnn::fastest(const DnnAttention&, Trial&, void*) { return nullptr; }
+
+#endif
 
 }  // namespace cambium::gpu

@@ -1,4 +1,5 @@
-// Convolutions by cuDNN's graph API (the backend descriptors of cuDNN 9), behind an interface without its types.
+// Convolutions and attention by cuDNN's graph API (the backend descriptors of cuDNN 9), behind an interface without its
+// types.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,9 @@
 #include "engine/ops/conv.h"
 
 namespace cambium::gpu {
+namespace dnn {
+struct Session;  // vendor_graph.h
+}
 
 // Images NHWC, filters KRSC, without gaps; sums are f32.
 struct DnnConvolution {
@@ -19,6 +23,12 @@ struct DnnConvolution {
     Shape x, w, y;  // of the image, the filter and the output, whichever of them is the result
     DType operands = DType::f32, result = DType::f32;
     bool tf32 = false;  // f32 operands may be rounded to tf32
+};
+
+// Scaled dot-product attention without a mask: qkv [N, L, 3, H, D] and y [N, L, H, D] bf16, lse [N, H, L] f32, the
+// weights' logarithmic sums (ops::Attention).
+struct DnnAttention {
+    std::int64_t batch = 0, tokens = 0, heads = 0, size = 0;  // N, L, H, D; D a multiple of 8
 };
 
 class Dnn {
@@ -36,14 +46,15 @@ class Dnn {
     // every call of the plan uses. Throws Error where there is no GPU.
     std::unique_ptr<VendorPlan> fastest(const DnnConvolution& convolution, Trial& trial, void* stream);
 
+    // The same for attention, which cuDNN 9.13 and later have. Operands: the places of q, k and v in qkv, y, lse.
+    std::unique_ptr<VendorPlan> fastest(const DnnAttention& attention, Trial& trial, void* stream);
+
     // The names of the engines between which fastest() would choose on the device that cuDNN's own JSON describes.
     // Needs no GPU; cuDNN 9.8 or later.
     std::vector<std::string> engines(const DnnConvolution& convolution, const std::string& device_json) const;
 
   private:
-    class Plan;
-    struct State;  // the library and its handle; plans keep it
-    std::shared_ptr<State> state_;
+    std::shared_ptr<dnn::Session> session_;
 };
 
 }  // namespace cambium::gpu

@@ -1,16 +1,22 @@
-// cuDNN's functions and its backend descriptors as values. Only for what includes cuDNN's headers anyway.
+// cuDNN's functions, its backend descriptors as values, and what every graph of operations goes through to become a
+// plan: heuristics list engines, best guess first; those whose arithmetic is not what was asked for are passed over;
+// the rest are built. Only for what includes cuDNN's headers anyway.
 #pragma once
 
 #include <cudnn.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/backends/gpu/vendor_library.h"
+#include "engine/backends/gpu/vendor_plan.h"
+#include "engine/base/dtype.h"
 
 namespace cambium::gpu::dnn {
 
@@ -137,5 +143,65 @@ class Descriptor {
     const Functions* dnn_;
     cudnnBackendDescriptor_t handle_ = nullptr;
 };
+
+// The library and its handle, which plans keep.
+struct Session {
+    Functions dnn;
+    cudnnHandle_t handle = nullptr;  // null before start()
+    Session() = default;
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    void start(void* stream);  // needs a GPU
+};
+
+using Axes = std::array<std::int64_t, 4>;
+Descriptor tensor(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype);
+// A number in the host's memory, f32.
+Descriptor constant(const Functions& dnn, std::int64_t id);
+
+// The GPU that is here, by a handle, or one that is described.
+struct Target {
+    cudnnHandle_t handle = nullptr;
+    const Descriptor* described = nullptr;
+};
+
+Descriptor graph_of(const Functions& dnn, const Descriptor& operation, const Target& target);
+
+enum class Arithmetic : std::uint8_t {
+    exact,         // f32 products of f32 operands
+    tensor_cores,  // products of bf16 operands, or of f32 ones rounded to tf32
+};
+
+struct BuiltPlan {
+    Descriptor plan;
+    std::string name;  // "cuDNN 9.19.0 engine 62"
+    std::size_t workspace = 0;
+};
+
+// At most ten, best guess first; cuDNN's last resorts only where there is no other. Sums are f32 in all of them.
+std::vector<BuiltPlan> build_plans(const Functions& dnn, const Descriptor& graph, Arithmetic arithmetic,
+                                   const Target& target);
+
+struct Constant {
+    std::int64_t id = 0;  // 0: there is none
+    float value = 0;
+};
+
+// A built plan with the tensors' names, in the order of the operands that it is bound to, and at most one constant.
+class GraphPlan final : public VendorPlan {
+  public:
+    GraphPlan(std::shared_ptr<const Session> session, BuiltPlan built, std::vector<std::int64_t> ids,
+              Constant constant = {});
+    std::function<void()> bind(std::span<void* const> operands, void* workspace) const override;
+
+  private:
+    std::shared_ptr<const Session> session_;
+    Descriptor plan_;
+    std::vector<std::int64_t> ids_;
+    mutable Constant constant_;  // the library wants an address that it may write to
+};
+
+std::string version_text(std::size_t version);  // 91900 is "9.19.0"
 
 }  // namespace cambium::gpu::dnn

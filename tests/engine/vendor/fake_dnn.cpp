@@ -1,10 +1,11 @@
-// cuDNN's graph API as this project calls it, computing convolutions on the CPU in double from nothing but what the
-// descriptors say: sizes, strides, types. Attributes of the wrong type, graphs whose sizes do not fit, and descriptors
-// that are used before they are finalized are errors. As with the library, nothing goes from bf16 to f32.
+// cuDNN's graph API as this project calls it, computing convolutions and attention on the CPU in double from nothing
+// but what the descriptors say: sizes, strides, types. Attributes of the wrong type, graphs whose sizes do not fit, and
+// descriptors that are used before they are finalized are errors. As with the library, nothing goes from bf16 to f32.
 #include <cudnn.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -52,6 +53,8 @@ std::size_t size_of(cudnnBackendAttributeType_t type) {
         case CUDNN_TYPE_VOID_PTR:
         case CUDNN_TYPE_BACKEND_DESCRIPTOR:
             return 8;
+        case CUDNN_TYPE_BOOLEAN:
+            return 1;
         default:
             return 4;
     }
@@ -72,6 +75,8 @@ cudnnBackendAttributeType_t type_of(cudnnBackendAttributeName_t name) {
         case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA:
         case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA:
             return CUDNN_TYPE_FLOAT;
+        case CUDNN_ATTR_TENSOR_IS_BY_VALUE:
+            return CUDNN_TYPE_BOOLEAN;
         case CUDNN_ATTR_OPERATIONGRAPH_HANDLE:
         case CUDNN_ATTR_EXECUTION_PLAN_HANDLE:
             return CUDNN_TYPE_HANDLE;
@@ -218,6 +223,53 @@ void compute(const Convolution& c, Result result, const std::map<std::int64_t, v
     for (std::size_t i = 0; i < sums.size(); ++i) out.write(to, static_cast<std::int64_t>(i), sums[i]);
 }
 
+bool is_attention(const Descriptor& graph) {
+    return graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)->type == CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR;
+}
+
+// Sizes are [batch, heads, tokens, values]; the statistics have one value.
+struct Attention {
+    View q, k, v, y, lse;
+    std::int64_t scale;
+    explicit Attention(const Descriptor& o)
+        : q(*o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC)),
+          k(*o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC)),
+          v(*o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC)),
+          y(*o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC)),
+          lse(*o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC)),
+          scale(o.part(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC)->one<std::int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID)) {}
+    bool is_consistent() const {
+        const auto statistics = std::vector<std::int64_t>{q.sizes[0], q.sizes[1], q.sizes[2], 1};
+        return q.sizes == k.sizes && q.sizes == v.sizes && q.sizes == y.sizes && lse.sizes == statistics &&
+               q.type == CUDNN_DATA_BFLOAT16 && y.type == q.type && lse.type == CUDNN_DATA_FLOAT && q.sizes[3] % 8 == 0;
+    }
+};
+
+void attend(const Attention& a, const std::map<std::int64_t, void*>& data) {
+    const auto factor = static_cast<double>(*static_cast<const float*>(data.at(a.scale)));
+    const auto tokens = static_cast<std::size_t>(a.q.sizes[2]);
+    for (std::int64_t n = 0; n < a.q.sizes[0]; ++n)
+        for (std::int64_t h = 0; h < a.q.sizes[1]; ++h)
+            for (std::int64_t i = 0; i < a.q.sizes[2]; ++i) {
+                std::vector<double> weights(tokens);
+                double sum = 0;
+                for (std::size_t j = 0; j < tokens; ++j) {
+                    double score = 0;
+                    for (std::int64_t d = 0; d < a.q.sizes[3]; ++d)
+                        score += a.q.read(data.at(a.q.id), {n, h, i, d}) *
+                                 a.k.read(data.at(a.k.id), {n, h, static_cast<std::int64_t>(j), d});
+                    sum += weights[j] = std::exp(factor * score);
+                }
+                a.lse.write(data.at(a.lse.id), a.lse.at({n, h, i, 0}), std::log(sum));
+                for (std::int64_t d = 0; d < a.q.sizes[3]; ++d) {
+                    double y = 0;
+                    for (std::size_t j = 0; j < tokens; ++j)
+                        y += weights[j] / sum * a.v.read(data.at(a.v.id), {n, h, static_cast<std::int64_t>(j), d});
+                    a.y.write(data.at(a.y.id), a.y.at({n, h, i, d}), y);
+                }
+            }
+}
+
 // What the heuristics list: engines that must not be taken, one that refuses to become a plan, one that refuses to run,
 // and the one that works.
 enum Engine : std::int64_t { narrows = 1, uses_tensor_cores, adds_in_bf16, cannot_be_built, cannot_run, works };
@@ -301,9 +353,12 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
     auto& d = *static_cast<Descriptor*>(descriptor);
     if (d.type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
         if (d.one<void*>(CUDNN_ATTR_OPERATIONGRAPH_HANDLE) == nullptr) return CUDNN_STATUS_BAD_PARAM;
-        if (!convolution_of(d).is_consistent()) return CUDNN_STATUS_BAD_PARAM;
+        const bool fits = is_attention(d) ? Attention(*d.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)).is_consistent()
+                                          : convolution_of(d).is_consistent();
+        if (!fits) return CUDNN_STATUS_BAD_PARAM;
     }
-    if (d.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR) {
+    if (d.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR &&
+        !is_attention(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH))) {
         const Convolution c = convolution_of(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH));
         if (c.x.type != c.y.type || c.x.type != c.w.type) return CUDNN_STATUS_NOT_SUPPORTED;
     }
@@ -350,12 +405,15 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, 
     auto* space = of(pack).one<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
     const auto ids = of(pack).all<std::int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
     const auto addresses = of(pack).all<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
-    if (space == nullptr || ids.size() != 3 || addresses.size() != 3) return CUDNN_STATUS_BAD_PARAM;
+    const Descriptor& graph = *config.part(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+    const std::size_t tensors = is_attention(graph) ? 6 : 3;
+    if (space == nullptr || ids.size() != tensors || addresses.size() != tensors) return CUDNN_STATUS_BAD_PARAM;
     std::memset(space, 0xff, workspace);
     std::map<std::int64_t, void*> data;
-    for (std::size_t i = 0; i < 3; ++i) data[ids[i]] = addresses[i];
-    const Descriptor& graph = *config.part(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
-    if (engine == works || engine == uses_tensor_cores) {
+    for (std::size_t i = 0; i < tensors; ++i) data[ids[i]] = addresses[i];
+    if (is_attention(graph) && (engine == works || engine == uses_tensor_cores)) {
+        attend(Attention(*graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)), data);
+    } else if (engine == works || engine == uses_tensor_cores) {
         Convolution c = convolution_of(graph);
         c.x.rounds = c.w.rounds = c.y.rounds = engine == uses_tensor_cores;
         compute(c, result_of(graph), data);

@@ -186,13 +186,50 @@ TEST_CASE("bf16") { hold_all({.operands = DType::bf16, .result = DType::bf16}); 
 
 TEST_CASE("bf16 to f32, which cuDNN lacks") { hold_all({.operands = DType::bf16, .result = DType::f32}); }
 
+TEST_CASE("attention in bf16") {
+    const std::unique_ptr<Backend> reference = make_reference_backend();
+    RandomStream random(3, 0);
+    for (int index = 0; index < 20; ++index) {
+        const Shape shape{between(random, 1, 3), between(random, 1, 70), 3, between(random, 1, 4),
+                          one_of<std::int64_t>(random, {32, 64, 128})};
+        Tensor drawn(shape, DType::f32);
+        for (float& value : drawn.values<float>()) value = 2 * uniform01(random.bits()) - 1;
+        std::vector<Tensor> inputs;
+        inputs.push_back(drawn.converted(DType::bf16));
+        const NodeSpec node = node_of(ops::Attention{}, inputs, {}, {});
+        CAPTURE(describe(node));
+        const std::vector<Tensor> wide = widened(inputs);
+        const NodeRun expected = run_node(*reference, node_of(ops::Attention{}, wide, {}, {}), wide);
+        for (const bool wants_lse : {true, false}) {
+            const Offer offer{.layout = {},
+                              .inputs = {},
+                              .dead_outputs = wants_lse ? std::vector<std::size_t>{} : std::vector<std::size_t>{1}};
+            const NodeRun found = run_node(vendor(gpu::Math::f32), node, inputs, offer);
+            CHECK(found.provider.starts_with("cuDNN "));
+            CHECK(compare(found.outputs[0], expected.outputs[0],
+                          relative_to_largest(0x1p-6, "operands and the weights are bf16; so is the result")));
+            if (wants_lse)
+                CHECK(compare(found.outputs[1], expected.outputs[1], relative_to_largest(1e-5, "sums are f32")));
+        }
+    }
+}
+
 TEST_CASE("what the provider lacks is an error that names it, and what it is not about stays our own") {
     Backend& backend = vendor(gpu::Math::f32);
     std::vector<Tensor> qkv, matrices, two;
-    qkv.emplace_back(Shape{1, 4, 3, 1, 8}, DType::f32);
-    CHECK(backend.unsupported(node_of(ops::Attention{}, qkv, {}, {})) == "no attention by the provider vendor");
-    CHECK_THROWS_WITH(backend.prepare(node_of(ops::Attention{}, qkv, {}, {})),
-                      doctest::Contains("cannot run attention (f32 -> f32 f32): it has no attention by the provider"));
+    const auto attention = [&](const Shape& shape, DType dtype, ops::AttentionMask mask = {}) {
+        qkv.clear();
+        qkv.emplace_back(shape, dtype);
+        return node_of(ops::Attention{mask}, qkv, {}, {});
+    };
+    CHECK(backend.unsupported(attention({1, 4, 3, 1, 8}, DType::f32)) == "no f32 attention by the provider vendor");
+    CHECK(backend.unsupported(attention({1, 4, 3, 1, 8}, DType::bf16, ops::AttentionMask::causal)) ==
+          "no attention with a mask by the provider vendor");
+    CHECK(backend.unsupported(attention({1, 4, 3, 1, 12}, DType::bf16)) ==
+          "no attention by the provider vendor with heads of 12 values, no multiple of 8");
+    CHECK_THROWS_WITH(
+        backend.prepare(attention({1, 4, 3, 1, 8}, DType::f32)),
+        doctest::Contains("cannot run attention (f32 -> f32 f32): it has no f32 attention by the provider"));
     matrices.emplace_back(Shape{0, 4}, DType::f32);
     matrices.emplace_back(Shape{4, 3}, DType::f32);
     CHECK(backend.unsupported(node_of(ops::MatMul{}, matrices, {}, {})) == "no empty operands by the provider vendor");
