@@ -16,6 +16,8 @@ class BoundNode {
     void enqueue() const { executable_->enqueue(); }
     const std::vector<void*>& outputs() const { return outputs_; }  // device addresses
     std::vector<Tensor> results() const;                            // waits
+    // The first `most` elements of each output, as one axis; waits.
+    std::vector<Tensor> leading_results(std::int64_t most) const;
 
   private:
     void* make(std::size_t bytes) { return buffers_.emplace_back(backend_.memory(), bytes).data(); }

@@ -114,8 +114,8 @@ steps() {
         step "sanitizer:$tool" 25 env CAMBIUM_GPU=cuda CAMBIUM_OPERATOR=conv2d "$sanitizer" --tool "$tool" \
             --error-exitcode 1 "$build/tests/engine/test_gpu" --test-case="*integers*"
     done
-    step kernels 95 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --vendor-seconds 30 --json
-    step vendor:resnet50 20 "$cambium" bench step --device cuda --provider vendor --precision bf16 --seconds 4 --json \
+    step kernels 90 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --vendor-seconds 30 --json
+    step vendor:resnet50 25 "$cambium" bench step --device cuda --provider vendor --precision bf16 --seconds 4 --json \
         --model resnet50 --batch 256
     local model
     for model in resnet18:256 resnet50:256 vit_b_16:128; do  # ours and PyTorch's in turn, minute by minute

@@ -96,7 +96,8 @@ int inspect_command(int argc, char** argv) {
     return line.run(argc, argv, [&] {
         if (file.empty() == graph.model.empty()) fail_usage("inspect takes either a FILE or --graph MODEL");
         if (!file.empty()) {
-            for (const char* name : {"--batch", "--classes", "--training", "--dot", "--device", "--precision", "--provider"}) {
+            for (const char* name :
+                 {"--batch", "--classes", "--training", "--dot", "--device", "--precision", "--provider"}) {
                 if (line.given(name)) fail_usage("{} goes with --graph MODEL, not with a file", name);
             }
             return inspect_file(file, json);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/backends/gpu/vendor_graph.h"
+#include "engine/base/fail.h"
 
 namespace cambium::gpu {
 namespace {
@@ -154,6 +155,8 @@ std::unique_ptr<VendorPlan> Dnn::fastest(const DnnConvolution& c, Trial& trial, 
     return gpu::fastest(std::move(plans), bytes, trial);
 }
 
+#if CUDNN_VERSION >= 90800
+
 std::vector<std::string> Dnn::engines(const DnnConvolution& convolution, const std::string& device_json) const {
     Descriptor device(session_->dnn, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
     device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(device_json)).finalize();
@@ -162,6 +165,14 @@ std::vector<std::string> Dnn::engines(const DnnConvolution& convolution, const s
         names.push_back(built.name);
     return names;
 }
+
+#else
+
+std::vector<std::string> Dnn::engines(const DnnConvolution&, const std::string&) const {
+    fail("this build knows cuDNN {}, and describing a device takes 9.8", dnn::version_text(CUDNN_VERSION));
+}
+
+#endif
 
 #if CUDNN_VERSION >= 91300
 

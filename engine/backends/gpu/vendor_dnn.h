@@ -50,7 +50,7 @@ class Dnn {
     std::unique_ptr<VendorPlan> fastest(const DnnAttention& attention, Trial& trial, void* stream);
 
     // The names of the engines between which fastest() would choose on the device that cuDNN's own JSON describes.
-    // Needs no GPU; cuDNN 9.8 or later.
+    // Needs no GPU, and cuDNN 9.8 or later. Throws Error.
     std::vector<std::string> engines(const DnnConvolution& convolution, const std::string& device_json) const;
 
   private:

@@ -45,11 +45,13 @@ struct Engine {
 };
 
 std::vector<Engine> list_engines(const Functions& dnn, const Descriptor& graph, Arithmetic arithmetic,
-                                 cudnnBackendHeurMode_t mode, const Target& target) {
+                                 cudnnBackendHeurMode_t mode, [[maybe_unused]] const Target& target) {
     std::vector<Engine> engines;
     Descriptor heuristics(dnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+#if CUDNN_VERSION >= 90800
     if (target.described != nullptr) heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.described);
+#endif
     if (!heuristics.try_finalize()) return engines;  // this list has nothing for this graph
     for (Descriptor& config :
          heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, most_listed)) {
@@ -155,7 +157,9 @@ std::vector<BuiltPlan> build_plans(const Functions& dnn, const Descriptor& graph
             Descriptor plan(dnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
             plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, engine.config);
             if (target.handle != nullptr) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
+#if CUDNN_VERSION >= 90800
             if (target.described != nullptr) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.described);
+#endif
             if (!plan.try_finalize()) continue;
             const auto workspace = plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
             if (workspace > most_workspace) continue;

@@ -268,7 +268,9 @@ TEST_CASE("the libraries of this machine open, and cuDNN has engines on an H100 
         MESSAGE("skipped: " << error.what());
         return;
     }
-    MESSAGE("cuDNN " << dnn->version());
+    const std::string version = dnn->version();
+    MESSAGE("cuDNN " << version);
+    if (version.starts_with("9.") && std::stoi(version.substr(2)) < 8) return;  // it cannot describe a device
     for (const OpCase& op_case : conv_cases()) {
         for (std::uint64_t index = 0; index < 10; ++index) {
             RandomStream random = stream_of(op_case, index);
