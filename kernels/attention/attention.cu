@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/attention/backward.cuh"
+#include "kernels/attention/backward_head.cuh"
 #include "kernels/attention/forward.cuh"
 #include "kernels/attention/plain.cuh"
 #include "kernels/check.h"
@@ -110,6 +111,16 @@ void with_tiling(const Attention& a, Body&& body) {
     by_size.template operator()<Math::f32>();
 }
 
+// Calls body(HeadTiling) with the instance that gives a head one block.
+template <class Body>
+void with_head_tiling(const Attention& a, Body&& body) {
+    if (a.math == Math::tf32) return body.template operator()<HeadTiling<Math::tf32, 64, 128>>();
+    if (a.math == Math::f32) return body.template operator()<HeadTiling<Math::f32, 64, 128>>();
+    if (a.size > 64) return body.template operator()<HeadTiling<Math::bf16, 128, 128>>();
+    if (a.tokens > 128) return body.template operator()<HeadTiling<Math::bf16, 64, 256>>();
+    body.template operator()<HeadTiling<Math::bf16, 64, 128>>();
+}
+
 template <class T>
 void forward_plain(const Call<T>& c, const Forward& f) {
     dev::launch(attention_plain<T>, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream, c.qkv(f.qkv), c.counts(),
@@ -146,7 +157,7 @@ void find_delta(const Call<T>& c, const Backward& b, float* delta, bool wide) {
                 c.tokens_written(delta, "delta"), c.extents);
 }
 
-void backward_tuned(const Attention& a, const Backward& b, float* delta, dev::Stream& stream) {
+void backward_split(const Attention& a, const Backward& b, float* delta, dev::Stream& stream) {
     const int bytes = access_bytes(a, {b.dy, b.qkv, b.y, b.dqkv});
     with_tiling(a, [&]<class Tiling>() {
         const Call<typename Tiling::Element> c{a, stream, b.count, extents_of(a)};
@@ -161,13 +172,31 @@ void backward_tuned(const Attention& a, const Backward& b, float* delta, dev::St
     });
 }
 
+void backward_head(const Attention& a, const Backward& b, dev::Stream& stream) {
+    const int bytes = access_bytes(a, {b.dy, b.qkv, b.y, b.dqkv});
+    with_head_tiling(a, [&]<class Tiling>() {
+        const Call<typename Tiling::Element> c{a, stream, b.count, extents_of(a)};
+        dev::launch(attention_head_gradient<Tiling>, dim3(static_cast<unsigned>(a.batch * a.heads)),
+                    dim3(Tiling::kThreads), sizeof(HeadMemory<Tiling>), stream, c.vectors(b.dy, "dy"), c.qkv(b.qkv),
+                    c.vectors(b.y, "y"), c.tokens(b.lse, "lse"), c.counts(), c.dqkv(b.dqkv), c.extents, bytes);
+    });
+}
+
 }  // namespace
 
-std::size_t workspace_bytes(const Attention& a) { return static_cast<std::size_t>(token_count(a)) * sizeof(float); }
+bool gradient_is_one_kernel(const Attention& a) {
+    const bool is_narrow = a.size <= 64, is_short = a.math == Math::bf16;  // heads, elements
+    const int most_tokens = is_narrow && is_short ? 256 : is_narrow || is_short ? 128 : 0;
+    return a.variant == Variant::tuned && a.tokens <= most_tokens;
+}
+
+std::size_t workspace_bytes(const Attention& a) {
+    return gradient_is_one_kernel(a) ? 0 : static_cast<std::size_t>(token_count(a)) * sizeof(float);
+}
 
 void forward(const Attention& a, const Forward& f, dev::Stream& stream) {
     if (!check(a, {f.qkv, f.y}, {f.count, f.lse})) return;
-    if (a.variant == Variant::tuned) return forward_tuned(a, f, stream);
+    if (a.variant != Variant::plain) return forward_tuned(a, f, stream);
     if (a.dtype() == DType::bf16) return forward_plain<bf16>({a, stream, f.count, extents_of(a)}, f);
     forward_plain<float>({a, stream, f.count, extents_of(a)}, f);
 }
@@ -176,11 +205,12 @@ void backward(const Attention& a, const Backward& b, std::span<std::byte> worksp
     if (!check(a, {b.dy, b.qkv, b.y, b.dqkv}, {b.count, b.lse})) return;
     const std::string name = name_of(a);
     require(b.lse != nullptr, name, "its gradient needs lse");
+    if (gradient_is_one_kernel(a)) return backward_head(a, b, stream);
     require(workspace.size() >= workspace_bytes(a) && is_aligned(workspace.data(), 16), name,
             "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " +
                 std::to_string(workspace_bytes(a)) + ", aligned to 16");
     auto* delta = reinterpret_cast<float*>(workspace.data());
-    if (a.variant == Variant::tuned) return backward_tuned(a, b, delta, stream);
+    if (a.variant != Variant::plain) return backward_split(a, b, delta, stream);
     if (a.dtype() == DType::bf16) return backward_plain<bf16>({a, stream, b.count, extents_of(a)}, b, delta);
     backward_plain<float>({a, stream, b.count, extents_of(a)}, b, delta);
 }

@@ -20,7 +20,8 @@ enum class Mask : std::uint8_t { none, causal };  // causal: token i attends to 
 
 enum class Variant : std::uint8_t {
     plain,  // a thread per query, everything from device memory: to be judged against
-    tuned,  // tiles in shared memory, warps that own 16 rows, scores never leave the block
+    tuned,  // tiles in shared memory, warps that own rows, scores never leave the block
+    split,  // tuned, but the gradient in two kernels however short the sequence: what one kernel is judged against
 };
 
 struct Attention {
@@ -52,7 +53,11 @@ struct Backward {
     void* dqkv = nullptr;  // [N, L, 3, H, D]
 };
 
-// Device memory that backward() needs besides the operands, in bytes: delta.
+// Whether one block makes a head's whole gradient, in one kernel; else one kernel makes dq and another dk and dv. It
+// looks at the descriptor only, never at the device, so that results do not change with the machine.
+bool gradient_is_one_kernel(const Attention& attention);
+
+// Device memory that backward() needs besides the operands, in bytes: delta [N, H, L], but for the one kernel.
 std::size_t workspace_bytes(const Attention& attention);
 
 // Enqueue on `stream`; nothing is launched where there are no tokens. Throw UsageError where the sizes make no sense, a

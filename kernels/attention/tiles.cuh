@@ -23,7 +23,7 @@ struct Tiling {
     static constexpr int kOwn = 64, kWarpRows = 16, kThreads = kOwn / kWarpRows * 32;
     static constexpr int kRow = 128 / static_cast<int>(sizeof(Element));  // elements of all banks
     static constexpr int kOther = Size == 128 ? kRow / 2 : kRow;          // tokens streamed at a time
-    static constexpr int kSlabs = Size / kOther;                          // a vector's columns, kOther at a time
+    static constexpr int kColumns = kOther, kSlabs = Size / kColumns;     // a vector's columns, kColumns at a time
 
     static constexpr int kUnroll =
         Size == 128 || math == Math::f32 ? 1 : 2;  // steps of a product at a time: registers are scarce
@@ -68,11 +68,11 @@ CAMBIUM_DEVICE float row_largest(float x) {
     return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, Tiling::kLaneBit2));
 }
 
-// c += A B, `Depth` deep; at_a(m, k) and at_b(k, n) are places in shared memory, as gemm's tiles want them.
-template <class Tiling, int Depth, class Slab, class AtA, class AtB>
-CAMBIUM_DEVICE void multiply(Slab& c, AtA&& at_a, AtB&& at_b) {
+// c += A B for k in [first, end); at_a(m, k) and at_b(k, n) are places in shared memory, as gemm's tiles want them.
+template <class Tiling, class Slab, class AtA, class AtB>
+CAMBIUM_DEVICE void multiply(Slab& c, int first, int end, AtA&& at_a, AtB&& at_b) {
 #pragma unroll Tiling::kUnroll
-    for (int k0 = 0; k0 < Depth; k0 += Slab::kDepth) {
+    for (int k0 = first; k0 < end; k0 += Slab::kDepth) {
         typename Slab::Fragments fragments;
         Slab::load(
             fragments, [&](int m, int k) { return at_a(m, k0 + k); }, [&](int k, int n) { return at_b(k0 + k, n); });
@@ -86,8 +86,8 @@ CAMBIUM_DEVICE void multiply_rows(typename Tiling::Scores& scores, const typenam
                                   const typename Tiling::Element* other) {
     const int row = warp_row<Tiling>();
     scores.clear();
-    multiply<Tiling, Tiling::kSize>(
-        scores, [&](int m, int k) { return own + Tiling::OwnTile::at(row + m, k); },
+    multiply<Tiling>(
+        scores, 0, Tiling::kSize, [&](int m, int k) { return own + Tiling::OwnTile::at(row + m, k); },
         [&](int k, int n) { return other + Tiling::OtherTile::at(n, k); });
 }
 
@@ -128,9 +128,9 @@ CAMBIUM_DEVICE void add_weighted(typename Tiling::Sums (&sums)[Tiling::kSlabs], 
     const int row = warp_row<Tiling>();
 #pragma unroll
     for (int slab = 0; slab < Tiling::kSlabs; ++slab) {
-        multiply<Tiling, Tiling::kOther>(
-            sums[slab], [&](int m, int k) { return weights + Tiling::WeightTile::at(row + m, k); },
-            [&](int k, int n) { return other + Tiling::OtherTile::at(k, slab * Tiling::kOther + n); });
+        multiply<Tiling>(
+            sums[slab], 0, Tiling::kOther, [&](int m, int k) { return weights + Tiling::WeightTile::at(row + m, k); },
+            [&](int k, int n) { return other + Tiling::OtherTile::at(k, slab * Tiling::kColumns + n); });
     }
 }
 
@@ -151,7 +151,7 @@ CAMBIUM_DEVICE void store_rows(typename Tiling::Element* tile, typename Tiling::
             dev::Vector<Element, Sums::kRun> run;
 #pragma unroll
             for (int i = 0; i < Sums::kRun; ++i) run[i] = Element(factor(Tiling::slot(e)) * sums[slab].element(e + i));
-            dev::store_vector(tile + Tile::at(row + Sums::row(e), slab * Tiling::kOther + Sums::column(e)), run);
+            dev::store_vector(tile + Tile::at(row + Sums::row(e), slab * Tiling::kColumns + Sums::column(e)), run);
         }
     }
     __syncwarp();
@@ -165,6 +165,41 @@ CAMBIUM_DEVICE void store_rows(typename Tiling::Element* tile, typename Tiling::
             dev::store_vector(to, dev::load_vector<dev::Vector<Element, Tile::kChunk>>(from));
         } else {
             for (int i = 0; i < Tile::kChunk && column + i < columns; ++i) to[i] = from[i];
+        }
+    }
+}
+
+// Stores a warp tile times `factor`: element (r, c) goes to target + r * stride + c, if r < rows and c < columns. Rows
+// are aligned to `bytes`. In 16 bits two lanes exchange halves first, so that an access fills whole sectors.
+template <class Element, class Tile>
+CAMBIUM_DEVICE void store_tile(Tile& tile, float factor, Element* target, std::int64_t stride, std::int64_t rows,
+                               std::int64_t columns, int bytes) {
+    constexpr bool kExchanged = sizeof(Element) == 2;
+    constexpr int kRun = kExchanged ? 4 : Tile::kRun;
+    const bool odd = dev::lane_index() % 2 != 0;
+#pragma unroll
+    for (int n = 0; n < Tile::kElements / kRun; ++n) {
+        const int e = kExchanged ? n / 2 * 8 + n % 2 * 2 : n * kRun;  // and e + 4, of the next eight columns
+        dev::Vector<Element, kRun> run;
+        if constexpr (kExchanged) {
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                const float low = tile.element(e + i), high = tile.element(e + 4 + i);
+                const float other = __shfl_xor_sync(0xffffffffu, odd ? low : high, 1);
+                run[i] = Element(factor * (odd ? other : low));
+                run[2 + i] = Element(factor * (odd ? high : other));
+            }
+        } else {
+#pragma unroll
+            for (int i = 0; i < kRun; ++i) run[i] = Element(factor * tile.element(e + i));
+        }
+        const int row = Tile::row(e), column = kExchanged && odd ? Tile::column(e + 4) - 2 : Tile::column(e);
+        if (row >= rows || column >= columns) continue;
+        Element* to = target + row * stride + column;
+        if (bytes >= kRun * static_cast<int>(sizeof(Element))) {
+            dev::store_vector(to, run);
+        } else {
+            for (int i = 0; i < kRun && column + i < columns; ++i) to[i] = run[i];
         }
     }
 }

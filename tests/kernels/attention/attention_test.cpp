@@ -21,8 +21,9 @@ void check(AttentionCase c) {
     const AttentionData data = make_data(c);
     const AttentionResult<double> exact = exact_attention(c, data);
     const AttentionResult<float> low = low_precision_attention(c, data);
-    for (const Variant variant : {Variant::plain, Variant::tuned}) {
+    for (const Variant variant : {Variant::plain, Variant::tuned, Variant::split}) {
         if (variant == Variant::plain && c.attention.math == gemm::Math::tf32) continue;  // plain products are exact
+        if (variant == Variant::split && !attention::gradient_is_one_kernel(c.attention)) continue;  // has just run
         c.attention.variant = variant;
         CAPTURE(c.text());
         const AttentionResult<float> found = run_on_device(c, data);
@@ -47,6 +48,30 @@ TEST_CASE("every size of head that has its own instance, at several tiles") {
             check(c);
         }
     }
+}
+
+TEST_CASE("a gradient in one kernel, as long as one may be and one token longer") {
+    struct Limit {
+        gemm::Math math;
+        std::int64_t size, tokens;
+    };
+    for (const Limit& limit : {Limit{gemm::Math::bf16, 64, 256}, Limit{gemm::Math::bf16, 65, 128},
+                               Limit{gemm::Math::tf32, 64, 128}, Limit{gemm::Math::f32, 64, 128}}) {
+        AttentionCase c;
+        c.attention = {.batch = 1, .tokens = limit.tokens, .heads = 1, .size = limit.size, .math = limit.math};
+        CHECK(attention::gradient_is_one_kernel(c.attention));
+        if (!is_checked_run()) check(c);
+        ++c.attention.tokens;
+        CHECK_FALSE(attention::gradient_is_one_kernel(c.attention));
+        if (!is_checked_run()) check(c);
+        c.attention.variant = Variant::split;
+        c.attention.tokens = 1;
+        CHECK_FALSE(attention::gradient_is_one_kernel(c.attention));
+    }
+    AttentionCase c;  // the instance for 256 tokens, checked too
+    c.attention = {.batch = 1, .tokens = 140, .heads = 1, .size = 24, .mask = attention::Mask::causal};
+    c.attention.math = gemm::Math::bf16;
+    check(c);
 }
 
 TEST_CASE("one key: its value is the result, exactly") {
@@ -99,6 +124,9 @@ TEST_CASE("what makes no sense is refused before anything is launched") {
     refuses(good, {.qkv = nullptr, .y = p}, "null or not aligned");
     refuses(good, {.qkv = reinterpret_cast<const std::byte*>(p) + 1, .y = p}, "null or not aligned");
     const attention::Backward b{.dy = p, .qkv = p, .y = p, .lse = p, .dqkv = p};
-    CHECK_THROWS_WITH_AS(attention::backward(good, b, {}, stream),
+    a = good;
+    a.variant = Variant::split;
+    CHECK_THROWS_WITH_AS(attention::backward(a, b, {}, stream),
                          doctest::Contains("the workspace has 0 bytes and must have 8"), UsageError);
+    CHECK(attention::workspace_bytes(good) == 0);  // one kernel keeps delta to itself
 }

@@ -179,10 +179,10 @@ AttentionResult<float> run_typed(const AttentionCase& c, const AttentionData& da
 }  // namespace
 
 std::string AttentionCase::text() const {
-    static constexpr const char* maths[] = {"bf16", "tf32", "f32"};
+    static constexpr const char *maths[] = {"bf16", "tf32", "f32"}, *variants[] = {" plain", "", " split"};
     return std::string(maths[static_cast<int>(attention.math)]) + " [" + std::to_string(attention.batch) + ", " +
            std::to_string(attention.tokens) + ", 3, " + std::to_string(attention.heads) + ", " +
-           std::to_string(attention.size) + "]" + (attention.variant == attention::Variant::plain ? " plain" : "") +
+           std::to_string(attention.size) + "]" + variants[static_cast<int>(attention.variant)] +
            (attention.mask == attention::Mask::causal ? " causal" : "") + (padded ? " padded" : "") + " skew " +
            std::to_string(skew) + " seed " + std::to_string(seed);
 }
@@ -220,7 +220,7 @@ AttentionResult<float> run_on_device(const AttentionCase& c, const AttentionData
 
 AttentionCase random_case(int number, std::int64_t most_tokens) {
     RandomStream random(static_cast<std::uint64_t>(number), hash_name("attention case", 14));
-    static constexpr std::int64_t tokens[] = {1, 2, 15, 31, 32, 33, 64, 65, 97, 130},
+    static constexpr std::int64_t tokens[] = {1, 2, 15, 31, 32, 33, 64, 65, 97, 130, 200, 256},
                                   sizes[] = {1, 7, 8, 20, 32, 64, 65, 72, 128};
     static constexpr Math maths[] = {Math::bf16, Math::tf32, Math::f32};
     AttentionCase c;

@@ -8,45 +8,53 @@
 
 using namespace cambium;
 using namespace cambium::test;
+using attention::Variant;
 using gemm::Math;
 
 namespace {
 
-void count(Math math, std::int64_t size) {
+void count(Math math, std::int64_t size, attention::Variant variant, std::int64_t tokens = 128) {
     AttentionCase c;
-    c.attention = {.batch = 1, .tokens = 128, .heads = 2, .size = size, .math = math};
+    c.attention = {.batch = 1, .tokens = tokens, .heads = 2, .size = size, .math = math, .variant = variant};
     const AttentionData data = make_data(c);
     const Counting counting;
     run_on_device(c, data);
 }
 
+// tf32 reads rows as columns in single elements (four rows, two chunks each) and writes weights in pairs.
+double expected_factor(Math math) { return math == Math::tf32 ? 2.0 : 1.0; }
+
+void check_shared_memory(Math math) {
+    CHECK(counted("", "shared read").instructions > 0);
+    CHECK(counted("", "shared read").worst == expected_factor(math));
+    CHECK(counted("", "shared write").worst == expected_factor(math));
+    CHECK(counted("", "ldmatrix").worst == 1.0);
+}
+
+constexpr Math kMaths[] = {Math::bf16, Math::tf32, Math::f32};
 constexpr const char* kKernels[] = {"attention_tiles", "attention_key_gradient", "attention_query_gradient"};
+
+// Sectors of 64 values.
+std::uint64_t row_sectors(Math math) { return math == Math::bf16 ? 4 : 8; }
 
 }  // namespace
 
 TEST_CASE("tuned: shared memory") {
     for (const std::int64_t size : {64, 128}) {
-        for (const Math math : {Math::bf16, Math::f32}) {
+        for (const Math math : kMaths) {
             CAPTURE(size);
             CAPTURE(static_cast<int>(math));
-            count(math, size);
-            CHECK(counted("", "shared read").instructions > 0);
-            CHECK(counted("", "shared read").worst == 1.0);
-            CHECK(counted("", "shared write").worst == 1.0);
-            CHECK(counted("", "ldmatrix").worst == 1.0);
+            count(math, size, Variant::split);
+            check_shared_memory(math);
         }
-        // tf32 reads rows as columns in single elements (four rows, two chunks each) and writes weights in pairs.
-        count(Math::tf32, size);
-        CHECK(counted("", "shared read").worst == 2.0);
-        CHECK(counted("", "shared write").worst == 2.0);
     }
 }
 
 TEST_CASE("tuned: device memory is read and written in whole sectors, and as often as the tiles say") {
-    for (const Math math : {Math::bf16, Math::tf32, Math::f32}) {
+    for (const Math math : kMaths) {
         CAPTURE(static_cast<int>(math));
-        count(math, 64);
-        const std::uint64_t row = math == Math::bf16 ? 4 : 8;  // sectors of 64 values
+        count(math, 64, Variant::split);
+        const std::uint64_t row = row_sectors(math);
         for (const char* kernel : kKernels) {
             CHECK(counted(kernel, "cp.async source").worst == 1.0);
             CHECK(counted(kernel, "cp.async target").worst == 1.0);
@@ -55,6 +63,29 @@ TEST_CASE("tuned: device memory is read and written in whole sectors, and as oft
         CHECK(counted("attention_tiles", "cp.async source").cost == 2 * 128 * (1 + 2 * 2) * row);
         CHECK(counted("attention_key_gradient", "global write").cost == 2 * 128 * 2 * row);
         CHECK(counted("attention_query_gradient", "global write").cost == 2 * 128 * row);
+    }
+}
+
+TEST_CASE("a gradient in one kernel: no wasted wavefront or sector, and each operand once") {
+    struct Instance {
+        Math math;
+        std::int64_t size, tokens;
+    };
+    for (const Instance& i :
+         {Instance{Math::bf16, 64, 128}, Instance{Math::bf16, 64, 256}, Instance{Math::bf16, 128, 128},
+          Instance{Math::tf32, 64, 128}, Instance{Math::f32, 64, 128}}) {
+        CAPTURE(i.size);
+        CAPTURE(i.tokens);
+        CAPTURE(static_cast<int>(i.math));
+        count(i.math, i.size, Variant::tuned, i.tokens);
+        check_shared_memory(i.math);
+        const char* kernel = "attention_head_gradient";
+        const std::uint64_t vectors = 2 * static_cast<std::uint64_t>(i.tokens * i.size / 64) * row_sectors(i.math);
+        CHECK(counted(kernel, "cp.async source").cost == 4 * vectors);  // queries, keys, values, dy
+        CHECK(counted(kernel, "cp.async source").worst == 1.0);
+        CHECK(counted(kernel, "cp.async target").worst == 1.0);
+        CHECK(counted(kernel, "global write").cost == 3 * vectors);
+        CHECK(counted(kernel, "global write").worst == 1.0);
     }
 }
 

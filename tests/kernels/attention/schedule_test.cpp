@@ -20,18 +20,21 @@ bool same(const AttentionResult<float>& a, const AttentionResult<float>& b) {
 
 TEST_CASE("every schedule, and one worker and two, give the same bits") {
     for (const gemm::Math math : {gemm::Math::bf16, gemm::Math::f32}) {
-        AttentionCase c;  // two tiles of queries, several of keys
+        AttentionCase c;  // two tiles of queries, several of keys; in one kernel, one block of several warps
         c.attention = {.batch = 1, .tokens = 70, .heads = 1, .size = 24, .mask = attention::Mask::causal, .math = math};
         const AttentionData data = make_data(c);
-        set_schedule(0);
-        set_workers(1);
-        const AttentionResult<float> expected = run_on_device(c, data);
-        for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-            set_schedule(seed);
-            CHECK_MESSAGE(same(run_on_device(c, data), expected), c.text() << ", schedule " << seed);
+        for (const attention::Variant variant : {attention::Variant::tuned, attention::Variant::split}) {
+            c.attention.variant = variant;
+            set_schedule(0);
+            set_workers(1);
+            const AttentionResult<float> expected = run_on_device(c, data);
+            for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+                set_schedule(seed);
+                CHECK_MESSAGE(same(run_on_device(c, data), expected), c.text() << ", schedule " << seed);
+            }
+            set_schedule(0);
+            set_workers(2);
+            for (int repeat = 0; repeat < 3; ++repeat) CHECK_MESSAGE(same(run_on_device(c, data), expected), c.text());
         }
-        set_schedule(0);
-        set_workers(2);
-        for (int repeat = 0; repeat < 3; ++repeat) CHECK_MESSAGE(same(run_on_device(c, data), expected), c.text());
     }
 }
