@@ -19,7 +19,10 @@ template <Math math, int Size, int Tokens>
 struct HeadTiling {
     using Element = std::conditional_t<math == Math::bf16, bf16, float>;
     static constexpr int kSize = Size, kTokens = Tokens;
-    static constexpr int kWarps = 8, kThreads = 32 * kWarps, kWarpRows = Tokens / kWarps;
+    // 32 queries a warp read shared memory less often than 16, as far as registers hold their dq. 32-bit operands fill
+    // an SM's shared memory with one block, which then needs its eight warps.
+    static constexpr int kWarps = sizeof(Element) == 2 && Tokens * Size == 128 * 64 ? 4 : 8;
+    static constexpr int kThreads = 32 * kWarps, kWarpRows = Tokens / kWarps;
     static constexpr int kOther = 32;                                 // keys at a time
     static constexpr int kColumns = math == Math::f32 ? kOther : 64;  // of a slab of dq
     static constexpr int kSlabs = Size / kColumns;
@@ -51,8 +54,8 @@ struct HeadTiling {
     static constexpr int kStages = memory_bytes(2) <= kMostBytes ? 2 : 1;
     static_assert(memory_bytes(kStages) <= kMostBytes);
 
-    // Blocks at a time that registers allow; more than two have no room in shared memory.
-    static constexpr int kBlocks = math != Math::f32 && Size * Tokens == 64 * 128 ? 2 : 1;
+    // Blocks that an SM's registers are to hold; sm_90's shared memory holds two of tf32.
+    static constexpr int kBlocks = math == Math::tf32 && Size * Tokens == 64 * 128 ? 2 : 1;
 
     // A piece of dk or dv [kOther, Size]. Tensor cores: one per warp. Ordinary cores take keys 32 at a time: half of
     // the warps sum dv, the other half dk.

@@ -6,6 +6,7 @@
 
 #include "engine/base/error.h"
 #include "kernels/conv/launch.cuh"
+#include "kernels/conv/stem.h"
 
 namespace cambium::conv {
 namespace {
@@ -95,54 +96,6 @@ bool is_aligned(const void* pointer, std::int64_t bytes) {
     return reinterpret_cast<std::uintptr_t>(pointer) % static_cast<std::uintptr_t>(bytes) == 0;
 }
 
-// The widest copy, in bytes, to which a tensor and every group of its channels are aligned.
-int copy_bytes(const Conv& conv, const void* data, std::int64_t channels, std::int64_t group_channels) {
-    const std::int64_t element = operand_bytes(conv);
-    std::int64_t bytes = 16;
-    while (bytes > element &&
-           !(is_aligned(data, bytes) && channels * element % bytes == 0 && group_channels * element % bytes == 0))
-        bytes /= 2;
-    return static_cast<int>(bytes);
-}
-
-// How the result is stored: as a matrix of `columns`, of which the kernel's runs begin at multiples of `aligned`.
-gemm::Problem stored_result(const Conv& conv, std::int64_t rows, std::int64_t columns, std::int64_t aligned,
-                            const void* result) {
-    const std::int64_t bytes = conv.output == Output::bf16 ? 2 : 4;
-    gemm::Problem p{};
-    p.m = rows, p.n = columns;
-    p.ldd = columns;
-    p.splits = 1;
-    p.output = conv.output;
-    p.epilogue = conv.epilogue;
-    p.epilogue.residual_stride = columns;
-    p.store_elements = 4;
-    while (p.store_elements > 1 && !(is_aligned(result, p.store_elements * bytes) &&
-                                     is_aligned(conv.epilogue.residual, p.store_elements * bytes) &&
-                                     columns % p.store_elements == 0 && aligned % p.store_elements == 0))
-        p.store_elements /= 2;
-    return p;
-}
-
-gemm::Problem result_of(const Conv& conv, const void* first, const void* second, const void* result) {
-    const Sizes& z = conv.sizes;
-    const auto x = [&](const void* data) { return copy_bytes(conv, data, z.c, z.group_c()); };
-    const auto filter = [&](const void* data) { return copy_bytes(conv, data, z.group_c(), z.group_c()); };
-    const auto y = [&](const void* data) { return copy_bytes(conv, data, z.k, z.group_k()); };
-    gemm::Problem p{};
-    if (conv.direction == Direction::fprop) {
-        p = stored_result(conv, z.n * z.p() * z.q(), z.k, z.group_k(), result);
-        p.copy_bytes_a = x(first), p.copy_bytes_b = filter(second);
-    } else if (conv.direction == Direction::dgrad) {
-        p = stored_result(conv, z.n * z.h * z.w, z.c, z.group_c(), result);
-        p.copy_bytes_a = y(first), p.copy_bytes_b = filter(second);
-    } else {
-        p = stored_result(conv, z.k, z.r * z.s * z.group_c(), z.group_c(), result);
-        p.copy_bytes_a = y(second), p.copy_bytes_b = x(first);
-    }
-    return p;
-}
-
 int narrow(std::int64_t value) { return static_cast<int>(value); }  // check_sizes() has seen it
 
 PlainSizes plain_sizes(const Sizes& z) {
@@ -201,6 +154,25 @@ void for_each_launch(const std::vector<Product>& products, Body&& body) {
     }
 }
 
+void check_workspace(const Conv& conv, std::span<std::byte> workspace) {
+    const std::size_t needed = workspace_bytes(conv);
+    require(workspace.size() >= needed && (needed == 0 || is_aligned(workspace.data(), 16)), conv,
+            "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " + std::to_string(needed) +
+                ", aligned to 16");
+}
+
+void run_stem(const Conv& conv, const Conv& padded, const void* first, const void* second, void* result,
+              std::span<std::byte> workspace, dev::Stream& stream) {
+    check_workspace(conv, workspace);
+    const StemWorkspace parts = stem_workspace(padded);
+    std::byte *filter = workspace.data() + parts.filter, *x = workspace.data() + parts.x;
+    pad_stem(conv, padded, first, second, workspace.data(), stream);
+    const std::span<std::byte> rest = workspace.first(parts.filter);
+    if (conv.direction == Direction::fprop) return run(padded, x, filter, result, rest, stream);
+    run(padded, x, second, filter, rest, stream);
+    crop_stem(conv, padded, result, workspace.data(), stream);
+}
+
 void launch_products(Launch& l, std::span<const Product> products, std::span<std::byte> workspace) {
     const Extent extent = extent_of(l.conv, l.plan, products);
     require(extent.groups * extent.products <= kMostBlocks && extent.splits <= kMostBlocks, l.conv,
@@ -234,6 +206,7 @@ Plan choose_plan(const Conv& conv) {
     constexpr std::int64_t kMultiprocessors = 132;  // an H100's or H200's; fixed, so that results do not depend on it
     constexpr std::int64_t kFewProducts = 16;
     if (result_elements(conv) == 0) return {};
+    if (const auto padded = padded_stem(conv)) return choose_plan(*padded);
     if (is_product(conv)) {
         const gemm::Plan plan = gemm::choose_plan(product_of(conv));
         return {.tile = plan.tile == gemm::Tile::m128n128 ? Tile::large : Tile::small, .splits = plan.splits};
@@ -264,6 +237,7 @@ std::size_t workspace_bytes(const Conv& conv) {
     check_sizes(conv);
     if (result_elements(conv) == 0) return 0;
     if (is_product(conv)) return gemm::workspace_bytes(product_of(conv));
+    if (const auto padded = padded_stem(conv)) return stem_workspace(*padded).end;
     const Plan plan = plan_of(conv);
     if (plan.variant == Variant::plain) return 0;
     std::size_t bytes = 0;
@@ -287,16 +261,15 @@ void run(const Conv& conv, const void* first, const void* second, void* result, 
                 is_aligned(conv.epilogue.bias, 4),
             conv, "an operand is not aligned to its element type");
     require(plan.splits >= 1, conv, "a sum cannot be cut into " + std::to_string(plan.splits) + " parts");
+    if (const auto padded = has_terms ? padded_stem(conv) : std::nullopt)
+        return run_stem(conv, *padded, first, second, result, workspace, stream);
     Launch l{.conv = conv, .plan = plan, .first = first, .second = second, .result = result, .stream = stream};
     l.problem.result = result_of(conv, first, second, result);
     if (plan.variant == Variant::plain) {
         l.sizes = plain_sizes(conv.sizes);
         return launch(l);
     }
-    const std::size_t needed = workspace_bytes(conv);
-    require(workspace.size() >= needed && (needed == 0 || is_aligned(workspace.data(), 16)), conv,
-            "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " + std::to_string(needed) +
-                ", aligned to 16");
+    check_workspace(conv, workspace);
     for_each_launch(products_of(conv, plan),
                     [&](std::span<const Product> products) { launch_products(l, products, workspace); });
 }

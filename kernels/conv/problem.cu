@@ -8,13 +8,15 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+std::int64_t operand_bytes(const Conv& conv) { return conv.math == Math::bf16 ? 2 : 4; }
+
 int narrow(std::int64_t value) { return static_cast<int>(value); }  // run() has checked the sizes
 
 std::int64_t padded(std::int64_t run, std::int64_t chunk) {
     return ceil_div(std::max<std::int64_t>(run, 1), chunk) * chunk;
 }
 
-std::int64_t chunk_of(const Conv& conv) { return conv.math == Math::bf16 ? 8 : 4; }
+std::int64_t chunk_of(const Conv& conv) { return 16 / operand_bytes(conv); }
 
 // The windows of x that outputs see, for fprop and wgrad.
 Im2col windows_of_x(const Conv& conv) {
@@ -119,7 +121,68 @@ std::vector<Product> all_products(const Conv& conv) {
     return {{.im2col = im2col, .m = group_k, .n = im2col.columns(), .k = im2col.rows}};
 }
 
+bool is_aligned(const void* pointer, std::int64_t bytes) {
+    return reinterpret_cast<std::uintptr_t>(pointer) % static_cast<std::uintptr_t>(bytes) == 0;
+}
+
+// The widest copy, in bytes, that never straddles what is aligned: `data` and all these numbers of elements.
+int copy_bytes(const Conv& conv, const void* data, std::initializer_list<std::int64_t> elements) {
+    const std::int64_t element = operand_bytes(conv);
+    const auto fits = [&](std::int64_t bytes) {
+        return is_aligned(data, bytes) &&
+               std::ranges::all_of(elements, [&](std::int64_t n) { return n * element % bytes == 0; });
+    };
+    std::int64_t bytes = 16;
+    while (bytes > element && !fits(bytes)) bytes /= 2;
+    return static_cast<int>(bytes);
+}
+// Of windows: where they and their taps begin, and how much of a tap (and of a group, which it is) and of a line
+// exists.
+int copy_bytes(const Conv& conv, const void* data, const Im2col& m) {
+    const int step_w = m.taps_w.divisor == 1 ? 0 : m.step_w;
+    return copy_bytes(conv, data, {m.stride_w, m.first_w, step_w, m.run, m.line});
+}
+
+// How the result is stored: as a matrix of `columns`, of which the kernel's runs begin at multiples of `aligned`.
+gemm::Problem stored_result(const Conv& conv, std::int64_t rows, std::int64_t columns, std::int64_t aligned,
+                            const void* result) {
+    const std::int64_t bytes = conv.output == Output::bf16 ? 2 : 4;
+    gemm::Problem p{};
+    p.m = rows, p.n = columns;
+    p.ldd = columns;
+    p.splits = 1;
+    p.output = conv.output;
+    p.epilogue = conv.epilogue;
+    p.epilogue.residual_stride = columns;
+    p.store_elements = 4;
+    while (p.store_elements > 1 && !(is_aligned(result, p.store_elements * bytes) &&
+                                     is_aligned(conv.epilogue.residual, p.store_elements * bytes) &&
+                                     columns % p.store_elements == 0 && aligned % p.store_elements == 0))
+        p.store_elements /= 2;
+    return p;
+}
+
 }  // namespace
+
+gemm::Problem result_of(const Conv& conv, const void* first, const void* second, const void* result) {
+    const Sizes& z = conv.sizes;
+    gemm::Problem p{};
+    if (conv.direction == Direction::fprop) {
+        const Im2col windows = windows_of_x(conv);
+        p = stored_result(conv, z.n * z.p() * z.q(), z.k, z.group_k(), result);
+        p.copy_bytes_a = copy_bytes(conv, first, windows);
+        p.copy_bytes_b = copy_bytes(conv, second, {windows.run, z.r * z.s * z.group_c()});
+    } else if (conv.direction == Direction::dgrad) {
+        p = stored_result(conv, z.n * z.h * z.w, z.c, z.group_c(), result);
+        p.copy_bytes_a = copy_bytes(conv, first, {z.k, z.group_k()});
+        p.copy_bytes_b = copy_bytes(conv, second, {z.group_c()});
+    } else {
+        p = stored_result(conv, z.k, z.r * z.s * z.group_c(), z.group_c(), result);
+        p.copy_bytes_a = copy_bytes(conv, second, {z.k, z.group_k()});
+        p.copy_bytes_b = copy_bytes(conv, first, windows_of_x(conv));
+    }
+    return p;
+}
 
 FastDivide fast_divide(std::int64_t divisor) {
     FastDivide result{.divisor = narrow(divisor), .factor = 0, .shift = 31};
@@ -128,6 +191,8 @@ FastDivide fast_divide(std::int64_t divisor) {
     result.factor = static_cast<unsigned>(((std::uint64_t{1} << result.shift) + d - 1) / d);
     return result;
 }
+
+int window_copy_bytes(const Conv& conv) { return copy_bytes(conv, nullptr, windows_of_x(conv)); }
 
 TileSides sides_of(Direction direction, Tile tile) {
     if (tile == Tile::small) return {64, 64};

@@ -72,6 +72,12 @@ struct TileSides {
 };
 TileSides sides_of(Direction direction, Tile tile);
 
+// How the result is stored, and how wide the operands' copies are, as they are aligned.
+gemm::Problem result_of(const Conv& conv, const void* first, const void* second, const void* result);
+
+// How wide windows of x can be copied, as far as that does not depend on where x lies.
+int window_copy_bytes(const Conv& conv);
+
 // All products, tiles and splits filled in.
 std::vector<Product> products_of(const Conv& conv, const Plan& plan);
 

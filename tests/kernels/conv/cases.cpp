@@ -281,4 +281,26 @@ ConvCase random_case(int number, std::int64_t largest) {
     return c;
 }
 
+ConvCase random_stem(int number) {
+    RandomStream random(static_cast<std::uint64_t>(number), hash_name("conv stem", 9));
+    ConvCase c;
+    c.conv.direction = number % 2 == 0 ? Direction::fprop : Direction::wgrad;
+    c.conv.math = static_cast<Math>(number / 2 % 3);
+    Sizes& z = c.conv.sizes;
+    z.c = 3, z.k = between(random, 1, 20);
+    z.r = between(random, 1, 4), z.s = one_of<std::int64_t>(random, {2, 3, 4, 5, 7, 8, 11});
+    choose_pairs(z.stride, random, 1, 4);
+    if (random.below(5) == 0) z.stride[1] = 8;
+    choose_pairs(z.padding, random, 0, 5);
+    z.dilation[0] = between(random, 1, 2);
+    choose_image(z, random, 12);
+    if (random.below(12) == 0) z.w += 520;  // more pixels than a block pads at a time
+    c.skew = random.below(4) == 0 ? static_cast<int>(between(random, 1, 8)) : 0;
+    c.bias = c.conv.direction == Direction::fprop && random.below(2) == 0;
+    if (random.below(2) == 0)
+        c.conv.plan = conv::Plan{.tile = conv::Tile::small, .splits = static_cast<int>(between(random, 1, 4))};
+    c.seed = static_cast<std::uint32_t>(number);
+    return c;
+}
+
 }  // namespace cambium::test

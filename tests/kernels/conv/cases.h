@@ -42,5 +42,8 @@ std::vector<float> run_on_device(const ConvCase& c, const ConvData& data);
 // stems, pointwise and depthwise ones, filters as large as their image, no images and no channels. Channels, unless of
 // several groups, are at most `largest`.
 ConvCase random_case(int number, std::int64_t largest);
+// The number-th random stem of three channels: fprop and wgrad, all types, strides and paddings; some whose windows are
+// aligned as they are.
+ConvCase random_stem(int number);
 
 }  // namespace cambium::test

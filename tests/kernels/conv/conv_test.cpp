@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/base/error.h"
+#include "kernels/conv/stem.h"
 #include "tests/kernels/conv/cases.h"
 #include "tests/kernels/schedule.h"
 
@@ -76,6 +77,40 @@ TEST_CASE("integer convolutions of random shapes are exact") {
 
 TEST_CASE("random convolutions of random shapes are within the error rule") {
     for (int i = 0; i < case_count() / 3; ++i) check_uniform(random_case(1000 + i, most_channels()));
+}
+
+TEST_CASE("stems of three channels, which run on padded copies") {
+    int padded = 0;
+    for (int i = 0; i < case_count() / 3; ++i) {
+        const ConvCase c = random_stem(i);
+        padded += conv::padded_stem(c.conv).has_value() ? 1 : 0;
+        check_integers(c);
+        if (i % 3 == 0) check_uniform(c);
+    }
+    CHECK(padded > case_count() / 6);
+}
+
+TEST_CASE("which stems are padded: those whose windows are not aligned") {
+    const auto padded = [](conv::Sizes z, conv::Math math, conv::Direction direction = conv::Direction::fprop) {
+        return conv::padded_stem({.direction = direction, .sizes = z, .math = math});
+    };
+    conv::Sizes z{.n = 2, .h = 224, .w = 224, .c = 3, .k = 64, .r = 7, .s = 7, .stride = {2, 2}, .padding = {3, 3}};
+    for (const conv::Math math : {conv::Math::bf16, conv::Math::tf32, conv::Math::f32}) {
+        for (const conv::Direction direction : {conv::Direction::fprop, conv::Direction::wgrad}) {
+            const auto stem = padded(z, math, direction);
+            REQUIRE(stem.has_value());
+            CHECK(stem->sizes.c == 4);
+            CHECK(stem->sizes.p() == 112);
+            CHECK(stem->sizes.q() == 112);
+        }
+        CHECK_FALSE(padded(z, math, conv::Direction::dgrad));
+    }
+    conv::Sizes patches{.n = 2, .h = 224, .w = 224, .c = 3, .k = 768, .r = 16, .s = 16, .stride = {16, 16}};
+    CHECK_FALSE(padded(patches, conv::Math::bf16));  // 96 bytes apart
+    z.c = 1;
+    CHECK_FALSE(padded(z, conv::Math::bf16));
+    z.c = 3, z.dilation[1] = 2;
+    CHECK_FALSE(padded(z, conv::Math::bf16));
 }
 
 TEST_CASE("parities whose sums are of one, two and four parts share a launch") {
