@@ -24,16 +24,16 @@ void pad(const void* x, std::string_view name, void* y, std::int64_t lines, cons
     const dim3 grid(static_cast<unsigned>(lines), static_cast<unsigned>(ceil_div(l.padded_width, kMostPixels)));
     const bool is_whole = l.padded_width % kChunkPixels<T> == 0;
     dev::launch(is_whole ? pad_pixels<T, kChunkPixels<T>> : pad_pixels<T, 1>, grid, dim3(kStemThreads),
-                sizeof(LineMemory<T>), stream, dev::reads(static_cast<const T*>(x), name, {lines, l.width, l.channels}),
+                sizeof(LineMemory<T>), stream,
+                dev::reads(static_cast<const T*>(x), name, {lines, l.width, kStemChannels}),
                 dev::writes(static_cast<T*>(y), "padded", {lines, l.padded_width, kPixelChannels}), l);
 }
 
 Lines image_lines(const Conv& conv, const Conv& padded) {
-    return {static_cast<int>(conv.sizes.w), static_cast<int>(padded.sizes.w), static_cast<int>(conv.sizes.padding[1]),
-            static_cast<int>(conv.sizes.c)};
+    return {static_cast<int>(conv.sizes.w), static_cast<int>(padded.sizes.w), static_cast<int>(conv.sizes.padding[1])};
 }
 Lines filter_lines(const Conv& conv, const Conv& padded) {
-    return {static_cast<int>(conv.sizes.s), static_cast<int>(padded.sizes.s), 0, static_cast<int>(conv.sizes.c)};
+    return {static_cast<int>(conv.sizes.s), static_cast<int>(padded.sizes.s), 0};
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ std::optional<Conv> padded_stem(const Conv& conv) {
     const Sizes& z = conv.sizes;
     constexpr std::int64_t kMost = std::int64_t{1} << 28;  // pixels, and an image's elements: conv.h's 2^30 must do
     const std::int64_t wide = z.w + 2 * z.padding[1] + z.s;
-    if (conv.direction == Direction::dgrad || z.groups != 1 || z.c != kPixelChannels - 1 || z.dilation[1] != 1 ||
+    if (conv.direction == Direction::dgrad || z.groups != 1 || z.c != kStemChannels || z.dilation[1] != 1 ||
         std::max(z.n, z.c) * z.h * wide >= kMost || window_copy_bytes(conv) >= 8 ||
         (conv.plan && conv.plan->variant == Variant::plain)) {
         return std::nullopt;

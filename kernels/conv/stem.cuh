@@ -9,38 +9,43 @@ namespace cambium::conv {
 inline constexpr int kStemThreads = 128;
 inline constexpr int kMostPixels = 512;  // of a line that a block copies at a time
 
-// Lines of pixels of `channels` values become lines of `padded_width` pixels of kPixelChannels, `before` further right;
-// the rest are zeros. A block per line and kMostPixels of its pixels; a thread stores `Pixels` of them at once.
+// Lines of pixels of kStemChannels values become lines of `padded_width` pixels of kPixelChannels, `before` further
+// right; the rest are zeros.
 struct Lines {
-    int width, padded_width, before, channels;
+    int width, padded_width, before;
 };
 
 template <class T>
 struct LineMemory {
-    dev::Shared<T, kMostPixels*(kPixelChannels - 1)> values;
+    dev::Shared<T, kMostPixels * kStemChannels> values;
 };
 
+// A block per line and kMostPixels of y's pixels; a thread stores `Pixels` of them at once.
 template <class T, int Pixels>
 __global__ void __launch_bounds__(kStemThreads) pad_pixels(const T* x, T* y, Lines l) {
     auto& memory = dev::shared<LineMemory<T>>();
     const std::int64_t line = blockIdx.x;
     const int thread = static_cast<int>(threadIdx.x), first = static_cast<int>(blockIdx.y) * kMostPixels;
-    // Of x's line those pixels that fall into [first, last) of y's; element 0 in shared memory is of pixel first -
-    // before.
-    const int last = min(first + kMostPixels, l.padded_width), origin = (first - l.before) * l.channels;
-    const int begin = max(origin, 0), end = min(last - l.before, l.width) * l.channels;
-    for (int i = begin + thread; i < end; i += kStemThreads)
-        memory.values[i - origin] = x[line * l.width * l.channels + i];
+    const int pixels = min(kMostPixels, l.padded_width - first), origin = (first - l.before) * kStemChannels;
+    const T* from = x + line * l.width * kStemChannels;
+    // Threads begin before the line, so that a warp begins with a sector of x.
+    for (int i = thread - 32 + l.before * kStemChannels % 32; i < pixels * kStemChannels; i += kStemThreads) {
+        if (i < 0) continue;
+        const bool exists = static_cast<unsigned>(origin + i) < static_cast<unsigned>(l.width * kStemChannels);
+        memory.values[i] = exists ? from[origin + i] : T(0.0f);
+    }
     __syncthreads();
-    for (int pixel = first + thread * Pixels; pixel < last; pixel += kStemThreads * Pixels) {
+    T* to = y + (line * l.padded_width + first) * kPixelChannels;
+    for (int pixel = thread * Pixels; pixel < pixels; pixel += kStemThreads * Pixels) {
         dev::Vector<T, Pixels * kPixelChannels> values;
 #pragma unroll
-        for (int i = 0; i < Pixels * kPixelChannels; ++i) {
-            const int channel = i % kPixelChannels, at = (pixel - first + i / kPixelChannels) * l.channels + channel;
-            const bool exists = channel < l.channels && at + origin >= 0 && at + origin < l.width * l.channels;
-            values[i] = exists ? memory.values[at] : T(0.0f);
+        for (int i = 0; i < Pixels; ++i) {
+#pragma unroll
+            for (int c = 0; c < kStemChannels; ++c)
+                values[i * kPixelChannels + c] = memory.values[(pixel + i) * kStemChannels + c];
+            values[i * kPixelChannels + kStemChannels] = T(0.0f);
         }
-        dev::store_vector(y + (line * l.padded_width + pixel) * kPixelChannels, values);
+        dev::store_vector(to + pixel * kPixelChannels, values);
     }
 }
 
@@ -48,8 +53,8 @@ __global__ void __launch_bounds__(kStemThreads) pad_pixels(const T* x, T* y, Lin
 __global__ void __launch_bounds__(kStemThreads) crop_pixels(const float* x, float* y, Lines l, std::int64_t count) {
     const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kStemThreads + threadIdx.x;
     if (i >= count) return;
-    const std::int64_t pixel = i / l.channels, line = pixel / l.width;
-    y[i] = x[(line * l.padded_width + pixel - line * l.width) * kPixelChannels + i - pixel * l.channels];
+    const std::int64_t pixel = i / kStemChannels, line = pixel / l.width;
+    y[i] = x[(line * l.padded_width + pixel - line * l.width) * kPixelChannels + i - pixel * kStemChannels];
 }
 
 }  // namespace cambium::conv

@@ -9,7 +9,7 @@
 
 namespace cambium::conv {
 
-inline constexpr int kPixelChannels = 4;  // of the copies
+inline constexpr int kStemChannels = 3, kPixelChannels = 4;  // of x, and of its copy
 
 // The convolution of the copies, if that is what runs. It has as many pixels of y; of its filter, taps beyond S and the
 // fourth channel are zeros.

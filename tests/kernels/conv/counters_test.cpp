@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/kernels/counters.h"
+
 using namespace cambium;
 using namespace cambium::test;
 
@@ -49,6 +51,32 @@ TEST_CASE("the wider tiles: neither") {
                 check_ideal();
                 CHECK(cost("global write") == found.size() * sizeof(float) / 32);
             }
+        }
+    }
+}
+
+// ResNet's stem on an eighth of its pixels: 2-byte copies of its pixels cost up to 4 times the fewest wavefronts, 8
+// times the fewest sectors.
+TEST_CASE("a stem of three channels: copied 16 bytes at a time, no bank conflicts") {
+    using conv::Direction, conv::Math;
+    for (const Direction direction : {Direction::fprop, Direction::wgrad}) {
+        for (const Math math : {Math::bf16, Math::tf32, Math::f32}) {
+            ConvCase c;
+            c.conv = {.direction = direction,
+                      .sizes = {.n = 1, .h = 32, .w = 32, .c = 3, .k = 64, .r = 7, .s = 7, .stride = {2, 2}},
+                      .math = math};
+            c.conv.sizes.padding[0] = c.conv.sizes.padding[1] = 3;
+            CAPTURE(c.text());
+            count(c, make_data(c, Fill::integers));
+            for (const char* operation : {"shared read", "shared write", "cp.async target"}) {
+                CAPTURE(operation);
+                CHECK(worst(operation) == 1.0);
+            }
+            // Windows in the padding copy nothing, which leaves an access less than its share of whole sectors.
+            CHECK(worst("cp.async source") < 1.2);
+            CHECK(worst("global write") < 1.2);  // lines of 37 pixels of 16 bytes end within a sector
+            CHECK(counted("pad_pixels", "global read").worst < 1.2);
+            CHECK(counted("crop_pixels", "global read").worst < 2);  // a channel of four, a tap of eight are left out
         }
     }
 }
