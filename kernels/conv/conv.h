@@ -65,11 +65,13 @@ struct Conv {
 // machine.
 Plan choose_plan(const Conv& conv);
 
-// Device memory that run() needs besides the operands, in bytes: partial sums and arrival counters of split-K, else 0.
+// Device memory that run() needs besides the operands, in bytes: partial sums and arrival counters of split-K; for
+// fprop and wgrad of images of three channels also a copy of x with four. Else 0.
 std::size_t workspace_bytes(const Conv& conv);
 
 // Enqueues the convolution on `stream`. Operands: fprop x, w -> y; dgrad dy, w -> dx; wgrad x, dy -> dw; all without
 // gaps. Operands whose (groups of) channels are multiples of 16 bytes are copied 16 bytes at a time, others 8, 4 or 2.
+// Infinities and NaN of x may reach an output one tap further than they should, times zero.
 // Workspace: device memory, 16-byte aligned, of at least workspace_bytes(conv); its content does not matter before or
 // after, but no other launch may use it at the same time. Nothing is launched where the result is empty; sums without
 // terms are 0. Throws UsageError where the descriptor makes no sense, a pointer is null or misaligned, the workspace
