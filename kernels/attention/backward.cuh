@@ -1,6 +1,6 @@
-// Attention's gradient, in two kernels that make the weights again from lse: one owns keys and streams queries (dk,
-// dv), the other owns queries and streams keys (dq). Seven products where five would do, but no sum is shared between
-// blocks, hence no atomics and one order.
+// Attention's gradient of sequences too long for one block (backward_head.cuh), in two kernels that make the weights
+// again from lse: one owns keys and streams queries (dk, dv), the other owns queries and streams keys (dq). Seven
+// products instead of five, but no sum is shared between blocks, hence no atomics and one order.
 //   1. own rows and the first tiles of the other side are on their way (cp.async), then always the next tiles;
 //   2. weights p = exp2(scores - lse), 0 where the mask is;
 //   3. keys' kernel: dv += p^T dy, the weights through shared memory;
