@@ -31,7 +31,8 @@ std::vector<ConvCase> scheduled_cases() {
     return {make(Direction::fprop, Math::bf16, body, 2),    make(Direction::fprop, Math::tf32, strided, 1),
             make(Direction::fprop, Math::f32, stem, 2),     make(Direction::dgrad, Math::bf16, strided, 2),
             make(Direction::dgrad, Math::f32, groups, 1),   make(Direction::wgrad, Math::bf16, stem, 2),
-            make(Direction::wgrad, Math::tf32, strided, 1), make(Direction::wgrad, Math::f32, groups, 2)};
+            make(Direction::wgrad, Math::tf32, strided, 1), make(Direction::wgrad, Math::f32, groups, 2),
+            make(Direction::fprop, Math::bf16, groups, 2)};
 }
 
 }  // namespace
