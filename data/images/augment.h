@@ -8,12 +8,12 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "data/images/image.h"
 #include "data/images/preprocessing.h"
+#include "engine/base/augment_parameters.h"
 #include "engine/base/philox.h"
 #include "engine/tensor/tensor.h"
 
@@ -43,22 +43,6 @@ struct Augmentation {
 
 // Throws UsageError if a probability, range or size makes no sense.
 void require_valid(const Augmentation& augmentation);
-
-// One row of the table, f32 throughout so that it can go to a device as f32 [N, columns]; the defaults change nothing.
-// Pixel coordinates are of the image after the flip.
-struct AugmentParameters {
-    float flip = 0;                              // 1: mirrored left-right
-    std::array<float, 4> jitter{1, 1, 1, 0};     // brightness, contrast, saturation factors; hue shift in turns
-    std::array<float, 4> order{-1, -1, -1, -1};  // indices into `jitter` in the order of application; -1: nothing
-    float erase_top = 0, erase_left = 0, erase_height = 0, erase_width = 0;
-    float partner = -1;                                              // row of the batch to mix with; -1: none
-    float mix = 1;                                                   // mixup: mix * own + (1 - mix) * partner
-    float cut_top = 0, cut_left = 0, cut_height = 0, cut_width = 0;  // cutmix: this rectangle is the partner's
-    float label = 1;  // the own label's share; the partner's has the rest
-
-    static constexpr int columns = 20;
-};
-static_assert(sizeof(AugmentParameters) == AugmentParameters::columns * sizeof(float));
 
 // RandomResizedCrop.get_params: ten tries, then the largest central crop of an allowed ratio.
 Box draw_crop(Size image, const Augmentation& augmentation, RandomStream& random);

@@ -29,11 +29,11 @@ void draw_jitter(const Augmentation& augmentation, RandomStream& random, Augment
     std::size_t used = 0;
     for (std::size_t step : order)
         if (spread[step] > 0) parameters.order[used++] = static_cast<float>(step);
-    constexpr std::size_t hue = 3;
     for (std::size_t step = 0; step < spread.size(); ++step) {
         if (spread[step] <= 0) continue;
-        const double low = step == hue ? -spread[step] : std::max(0.0, 1.0 - spread[step]);
-        const double high = step == hue ? spread[step] : 1.0 + spread[step];
+        const bool shifts = step == AugmentParameters::hue;
+        const double low = shifts ? -spread[step] : std::max(0.0, 1.0 - spread[step]);
+        const double high = shifts ? spread[step] : 1.0 + spread[step];
         parameters.jitter[step] = static_cast<float>(random.uniform(low, high));
     }
 }

@@ -29,6 +29,7 @@ void fill_probabilities(std::span<double> values, std::int64_t columns, RandomSt
 }
 
 Tensor reals(const Operand& operand, RandomStream& random, Values kind) {
+    if (operand.given) return {operand.shape, std::span<const float>(*operand.given)};
     Tensor tensor(operand.shape, DType::f64);
     const std::span<double> values = tensor.values<double>();
     const bool positive = operand.fill == Fill::positive;
@@ -56,7 +57,8 @@ Tensor bytes(const Operand& operand, RandomStream& random) {
     Tensor tensor(operand.shape, DType::u8);
     const std::span<std::uint8_t> values = tensor.values<std::uint8_t>();
     for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = operand.given ? (*operand.given)[i] : static_cast<std::uint8_t>(random.below(256));
+        values[i] = static_cast<std::uint8_t>(operand.given ? static_cast<std::uint32_t>((*operand.given)[i])
+                                                            : random.below(256));
     return tensor;
 }
 
@@ -64,8 +66,9 @@ Tensor bytes(const Operand& operand, RandomStream& random) {
 
 std::vector<OpCase> op_cases() {
     std::vector<OpCase> all;
-    for (const auto family : {conv_cases, matmul_cases, elementwise_cases, norm_cases, pool_cases, layout_cases,
-                              reduce_cases, loss_cases, optimizer_cases, attention_cases, embedding_cases}) {
+    for (const auto family :
+         {conv_cases, matmul_cases, elementwise_cases, norm_cases, pool_cases, layout_cases, reduce_cases, loss_cases,
+          optimizer_cases, attention_cases, augment_cases, embedding_cases}) {
         for (OpCase& one : family()) all.push_back(std::move(one));
     }
     return all;

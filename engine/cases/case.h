@@ -34,7 +34,7 @@ struct Operand {
     Storage storage = Storage::activation;
     bool differentiable = false;
     std::int64_t bound = 0;
-    std::optional<std::vector<std::uint8_t>> given{};  // u8 elements that only the case can choose
+    std::optional<std::vector<float>> given{};  // elements of u8 or reals that only the case can choose
 };
 
 struct Instance {
@@ -56,6 +56,7 @@ std::vector<OpCase> conv_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> attention_cases();
+std::vector<OpCase> augment_cases();
 std::vector<OpCase> embedding_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> pool_cases();

@@ -50,11 +50,11 @@ std::int64_t position(RandomStream& random, const Window& window, std::size_t ax
 Instance max_pool_gradient(RandomStream& random) {
     const Window window = any_window(random);
     const Shape image = image_for(random, window), y = pooled(MaxPool2d{window}, image);
-    std::vector<std::uint8_t> index;
+    std::vector<float> index;
     for (std::int64_t i = 0; i < y.count(); ++i) {
         const std::int64_t q = i / y[3] % y[2], p = i / y[3] / y[2] % y[1];
         const std::int64_t r = position(random, window, 0, p, image[1]), s = position(random, window, 1, q, image[2]);
-        index.push_back(static_cast<std::uint8_t>(r * window.kernel[1] + s));
+        index.push_back(static_cast<float>(r * window.kernel[1] + s));
     }
     return {MaxPool2dGradient{window, image},
             {{.shape = y}, {.shape = y, .fill = Fill::bytes, .given = std::move(index)}},

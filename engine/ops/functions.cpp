@@ -23,6 +23,7 @@ Value matmul(Value a, Value b, const ops::MatMul& attributes) { return apply(att
 
 Value convert(Value x, DType dtype) { return x.dtype() == dtype ? x : apply(ops::Convert{dtype}, {x}); }
 Value normalize(Value images, const ops::Normalize& attributes) { return apply(attributes, {images}); }
+Value augment(Value images, Value table, const ops::Augment& attributes) { return apply(attributes, {images, table}); }
 Value add(Value a, Value b) { return apply(ops::Add{}, {a, b}); }
 Value multiply(Value a, Value b) { return apply(ops::Multiply{}, {a, b}); }
 Value scale(Value x, double factor) { return apply(ops::Scale{factor}, {x}); }

@@ -13,6 +13,8 @@ Value matmul(Value a, Value b, const ops::MatMul& attributes = {});
 
 Value convert(Value x, DType dtype);
 Value normalize(Value images, const ops::Normalize& attributes);
+// images u8 [N, H, W, 3], table f32 [N, 20]: f32 [N, H, W, 3].
+Value augment(Value images, Value table, const ops::Augment& attributes);
 Value add(Value a, Value b);
 Value multiply(Value a, Value b);
 Value scale(Value x, double factor);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "engine/ops/attention.h"
+#include "engine/ops/augment.h"
 #include "engine/ops/conv.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/embedding.h"
@@ -20,9 +21,10 @@
 namespace cambium {
 
 using OpVariant =
-    std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                               //
-                 ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,               //
-                 ops::Convert, ops::Normalize, ops::Add, ops::Multiply, ops::Scale, ops::Lerp, ops::AddBias,  //
+    std::variant<ops::Input, ops::Read, ops::Assign, ops::Fill,                                  //
+                 ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul,  //
+                 ops::Convert, ops::Normalize, ops::Augment, ops::Add, ops::Multiply, ops::Scale, ops::Lerp,
+                 ops::AddBias,  //
                  ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Gelu, ops::GeluGradient,
                  ops::Dropout, ops::Guard,
                  ops::Increment,  //

@@ -31,7 +31,7 @@ Problem problem_of(const Batch& b, const void* y) {
     p.blocks_per_image = blocks_per_image(b);
     p.row = Divisor(p.width);
     for (std::size_t c = 0; c < 3; ++c) {
-        p.scale[c] = 255.0f * b.scale[c], p.shift[c] = b.shift[c], p.fill[c] = b.fill[c];
+        p.scale[c] = b.scale[c], p.shift[c] = b.shift[c], p.fill[c] = b.fill[c];
     }
     p.bgr = b.order == ChannelOrder::bgr;
     p.contrast = b.contrast == Contrast::possible;

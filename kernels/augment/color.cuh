@@ -1,5 +1,4 @@
-// What a pixel goes through alone: torchvision's adjust_* on RGB in 0..1, step by step as data/images/augment_apply.cpp
-// has them.
+// What a pixel goes through alone: torchvision's adjust_* step by step, on RGB in 0..255 instead of 0..1.
 #pragma once
 
 #include "kernels/augment/augment.h"
@@ -11,14 +10,14 @@ struct Rgb {
     float r, g, b;
 };
 
-CAMBIUM_DEVICE float clamp01(float x) { return fminf(fmaxf(x, 0.0f), 1.0f); }
-CAMBIUM_DEVICE float blend(float x, float other, float factor) { return clamp01(factor * x + (1.0f - factor) * other); }
+CAMBIUM_DEVICE float clamped(float x) { return fminf(fmaxf(x, 0.0f), 255.0f); }
+CAMBIUM_DEVICE float blend(float x, float other, float factor) { return clamped(factor * x + (1.0f - factor) * other); }
 CAMBIUM_DEVICE Rgb blend(Rgb p, float other, float factor) {
     return {blend(p.r, other, factor), blend(p.g, other, factor), blend(p.b, other, factor)};
 }
 CAMBIUM_DEVICE float grey(Rgb p) { return 0.2989f * p.r + 0.587f * p.g + 0.114f * p.b; }
 
-// Hue in turns, saturation, value: each in 0..1.
+// Hue in turns and saturation in 0..1, value in 0..255.
 struct Hsv {
     float h, s, v;
 };
@@ -34,9 +33,9 @@ CAMBIUM_DEVICE Hsv to_hsv(Rgb p) {
 
 CAMBIUM_DEVICE Rgb to_rgb(Hsv hsv) {
     const float sector = floorf(hsv.h * 6.0f), f = hsv.h * 6.0f - sector, v = hsv.v;
-    const float p = clamp01(v * (1.0f - hsv.s));
-    const float q = clamp01(v * (1.0f - hsv.s * f));
-    const float t = clamp01(v * (1.0f - hsv.s * (1.0f - f)));
+    const float p = clamped(v * (1.0f - hsv.s));
+    const float q = clamped(v * (1.0f - hsv.s * f));
+    const float t = clamped(v * (1.0f - hsv.s * (1.0f - f)));
     switch (static_cast<int>(sector)) {
         case 1:
             return {q, v, p};
@@ -61,27 +60,25 @@ CAMBIUM_DEVICE Rgb with_hue(Rgb p, float shift) {
     return to_rgb(hsv);
 }
 
-enum Step : int { kBrightness, kContrast, kSaturation, kHue };
-
 CAMBIUM_DEVICE int step_at(const Parameters& q, int place) {
-    return q.order[place] < 0.0f ? -1 : min(static_cast<int>(q.order[place]), int{kHue});
+    return q.order[place] < 0.0f ? -1 : min(static_cast<int>(q.order[place]), int{Parameters::hue});
 }
 
 // Places below `end` of the order of application.
 CAMBIUM_DEVICE Rgb jittered(Rgb p, const Parameters& q, float mean, int end) {
     for (int place = 0; place < end; ++place) {
         switch (step_at(q, place)) {
-            case kBrightness:
-                p = blend(p, 0.0f, q.jitter[kBrightness]);
+            case Parameters::brightness:
+                p = blend(p, 0.0f, q.jitter[Parameters::brightness]);
                 break;
-            case kContrast:
-                p = blend(p, mean, q.jitter[kContrast]);
+            case Parameters::contrast:
+                p = blend(p, mean, q.jitter[Parameters::contrast]);
                 break;
-            case kSaturation:
-                p = blend(p, grey(p), q.jitter[kSaturation]);
+            case Parameters::saturation:
+                p = blend(p, grey(p), q.jitter[Parameters::saturation]);
                 break;
-            case kHue:
-                p = with_hue(p, q.jitter[kHue]);
+            case Parameters::hue:
+                p = with_hue(p, q.jitter[Parameters::hue]);
                 break;
             default:
                 break;
@@ -91,8 +88,8 @@ CAMBIUM_DEVICE Rgb jittered(Rgb p, const Parameters& q, float mean, int end) {
 }
 
 CAMBIUM_DEVICE Rgb pixel_at(const std::uint8_t* bytes) {
-    return {static_cast<float>(dev::load_nc(bytes)) / 255.0f, static_cast<float>(dev::load_nc(bytes + 1)) / 255.0f,
-            static_cast<float>(dev::load_nc(bytes + 2)) / 255.0f};
+    return {static_cast<float>(dev::load_nc(bytes)), static_cast<float>(dev::load_nc(bytes + 1)),
+            static_cast<float>(dev::load_nc(bytes + 2))};
 }
 
 }  // namespace cambium::augment

@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     const auto& q = *reinterpret_cast<const Parameters*>(shared.row.begin());
     int end = 0;
-    while (end < 4 && step_at(q, end) != kContrast) ++end;
+    while (end < 4 && step_at(q, end) != Parameters::contrast) ++end;
     const std::uint8_t* image = images + std::int64_t{blockIdx.x} * problem.pixels * 3;
     float sum = 0.0f;
     if (end < 4) {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 
 #include "engine/cases/case.h"
@@ -131,3 +132,22 @@ TEST_CASE("f32 is exact on integers") {
 }
 
 TEST_CASE("bf16 agrees with the reference") { hold_against_reference(Values::reals, DType::bf16, bf16_tolerance); }
+
+TEST_CASE("photos that their table leaves alone become the bits of normalize") {
+    RandomStream random(1, 2);
+    const ops::Normalize to{{0.0171f, 0.0175f, 0.0174f}, {-2.118f, -2.036f, -1.804f}, ops::ChannelOrder::bgr};
+    Tensor images({2, 13, 24, 3}, DType::u8), table({2, AugmentParameters::columns}, DType::f32);
+    for (std::uint8_t& value : images.values<std::uint8_t>()) value = static_cast<std::uint8_t>(random.below(256));
+    const AugmentParameters nothing[2];
+    std::memcpy(table.bytes().data(), nothing, sizeof nothing);
+    std::vector<Tensor> photos, inputs;
+    photos.push_back(images.clone());
+    inputs.push_back(std::move(images));
+    inputs.push_back(std::move(table));
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const NodeRun expected = run_node(wanted_backend(), node_of(to, photos, {}, {dtype}), photos);
+        const NodeRun found =
+            run_node(wanted_backend(), node_of(ops::Augment{.normalization = to}, inputs, {}, {dtype}), inputs);
+        CHECK(compare(found.outputs[0], expected.outputs[0], exact("the same product and sum of every pixel")));
+    }
+}

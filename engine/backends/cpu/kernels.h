@@ -128,12 +128,28 @@ struct GemmKernels {
                  std::int64_t n, bool accumulate);
 };
 
+// A line of n pixels, f32 in 0..255, its channels apart: x [3, n].
+struct AugmentKernels {
+    void (*split)(const std::uint8_t* pixels, float* x, std::int64_t n);           // from [n, 3]
+    void (*split_mirrored)(const std::uint8_t* pixels, float* x, std::int64_t n);  // the last pixel first
+    // y [n, 3] = scale x + shift; `channels` names the source of each of the three output channels.
+    void (*join)(const float* x, float* y, std::int64_t n, const float* scale, const float* shift, const int* channels);
+    // Steps of the colour jitter, in place.
+    void (*blend)(float* x, float other, float factor, std::int64_t n);  // factor x + (1 - factor) other
+    void (*saturate)(float* x, float factor, std::int64_t n);
+    void (*turn_hue)(float* x, float turns, std::int64_t n);
+    double (*grey_sum)(const float* x, std::int64_t n);
+    // own = share own + (1 - share) partner
+    void (*mix)(float* own, const float* partner, float share, std::int64_t n);
+};
+
 struct Kernels {
     const ElementwiseKernels& elementwise;
     const ChannelKernels& channel;
     const RowKernels& row;
     const Pooling& pooling;
     const GemmKernels& gemm;
+    const AugmentKernels& augment;
 };
 
 // The tables for this machine.
@@ -144,7 +160,8 @@ const Kernels& kernels();
     extern const ChannelKernels channel_table;         \
     extern const RowKernels row_table;                 \
     extern const Pooling pooling_table;                \
-    extern const GemmKernels gemm_table;
+    extern const GemmKernels gemm_table;               \
+    extern const AugmentKernels augment_table;
 
 namespace v1 {
 CAMBIUM_CPU_TABLES

@@ -35,6 +35,8 @@ Prepared prepare(const ops::LayerNormGradient& op, const NodeSpec& node);
 // attention.cpp
 Prepared prepare(const ops::Attention& op, const NodeSpec& node);
 Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node);
+// augment.cpp
+Prepared prepare(const ops::Augment& op, const NodeSpec& node);
 // embedding.cpp
 Prepared prepare(const ops::Embedding& op, const NodeSpec& node);
 Prepared prepare(const ops::EmbeddingGradient& op, const NodeSpec& node);

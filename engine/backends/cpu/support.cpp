@@ -14,6 +14,7 @@ constexpr Rule rules[] = {
     {"convert", "r", "r"},
     {"convert", "i", "f"},
     {"convert", "u", "f"},
+    {"augment", "uf", "r"},
     {"normalize", "u", "r", Epilogues::any},
     {"add", "rr", "r", Epilogues::any},
     {"multiply", "rr", "r", Epilogues::any},

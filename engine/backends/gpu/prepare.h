@@ -9,6 +9,8 @@ namespace cambium::gpu {
 // attention.cpp
 Prepared prepare(const ops::Attention& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node, const Context& context);
+// augment.cpp
+Prepared prepare(const ops::Augment& op, const NodeSpec& node, const Context& context);
 // conv.cpp
 Prepared prepare(const ops::Conv2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dInputGradient& op, const NodeSpec& node, const Context& context);

@@ -42,6 +42,7 @@ constexpr Rule rules[] = {
     {"convert", "r", "r"},
     {"convert", "i", "f"},
     {"convert", "u", "f"},
+    {"augment", "uf", "r"},
     {"normalize", "u", "r"},
     {"add", "aa", "a"},
     {"multiply", "aa", "a"},

@@ -60,6 +60,7 @@ void run(const ops::MatMul&, const Operands&);
 
 void run(const ops::Convert&, const Operands&);
 void run(const ops::Normalize&, const Operands&);
+void run(const ops::Augment&, const Operands&);
 void run(const ops::Add&, const Operands&);
 void run(const ops::Multiply&, const Operands&);
 void run(const ops::Scale&, const Operands&);

@@ -85,7 +85,7 @@ class Caster {
             node.inputs[i] = converted(node.inputs[i], activation && to_low ? DType::bf16 : DType::f32, node.label);
         }
         // Where activations begin: from pixels, or from the rows of a table that itself stays f32.
-        const bool begins = is_any<ops::Normalize, ops::Embedding>(node.op);
+        const bool begins = is_any<ops::Normalize, ops::Augment, ops::Embedding>(node.op);
         const bool keeps =
             node.outputs.empty() || policy.full_result || (!to_low && !begins) || stays_full(node, policy);
         if (!keeps) lower(node.outputs[0]);

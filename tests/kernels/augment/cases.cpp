@@ -1,38 +1,15 @@
 #include "tests/kernels/augment/cases.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstddef>
 #include <stdexcept>
+#include <utility>
 
+#include "engine/backends/reference/reference.h"
 #include "engine/base/philox.h"
 #include "tests/kernels/rule.h"
 
 namespace cambium::test {
 namespace {
-
-// The device's row of the table is the host's, field by field.
-using Device = augment::Parameters;
-static_assert(sizeof(Device) == sizeof(AugmentParameters));
-static_assert(offsetof(Device, jitter) == offsetof(AugmentParameters, jitter));
-static_assert(offsetof(Device, order) == offsetof(AugmentParameters, order));
-static_assert(offsetof(Device, erase_top) == offsetof(AugmentParameters, erase_top));
-static_assert(offsetof(Device, erase_left) == offsetof(AugmentParameters, erase_left));
-static_assert(offsetof(Device, erase_height) == offsetof(AugmentParameters, erase_height));
-static_assert(offsetof(Device, erase_width) == offsetof(AugmentParameters, erase_width));
-static_assert(offsetof(Device, partner) == offsetof(AugmentParameters, partner));
-static_assert(offsetof(Device, mix) == offsetof(AugmentParameters, mix));
-static_assert(offsetof(Device, cut_top) == offsetof(AugmentParameters, cut_top));
-static_assert(offsetof(Device, cut_left) == offsetof(AugmentParameters, cut_left));
-static_assert(offsetof(Device, cut_height) == offsetof(AugmentParameters, cut_height));
-static_assert(offsetof(Device, cut_width) == offsetof(AugmentParameters, cut_width));
-static_assert(offsetof(Device, label) == offsetof(AugmentParameters, label));
-
-std::vector<Device> device_table(const AugmentCase& c) {
-    std::vector<Device> table;
-    for (const AugmentParameters& row : c.table) table.push_back(std::bit_cast<Device>(row));
-    return table;
-}
 
 template <class T>
 std::vector<float> run_typed(const AugmentCase& c, const std::vector<std::uint8_t>& pixels) {
@@ -40,7 +17,7 @@ std::vector<float> run_typed(const AugmentCase& c, const std::vector<std::uint8_
     const auto skew = static_cast<std::size_t>(c.skew);
     dev::Stream stream;
     const dev::Buffer<std::uint8_t> images(pixels, stream, "images");
-    const dev::Buffer<Device> table(device_table(c), stream, "table");
+    const dev::Buffer<augment::Parameters> table(c.table, stream, "table");
     std::vector<T> host(skew + pixels.size() + kMargin, T(-77.0f));
     dev::Buffer<T> y(host, stream, "y");
     dev::Buffer<std::byte> workspace(augment::workspace_bytes(c.batch), "workspace");
@@ -94,17 +71,20 @@ std::vector<std::uint8_t> pixels_of(const AugmentCase& c) {
     return pixels;
 }
 
-std::vector<float> on_host(const AugmentCase& c, const std::vector<std::uint8_t>& pixels) {
-    Tensor images({c.batch.images, c.batch.height, c.batch.width, 3}, DType::u8);
-    std::ranges::copy(pixels, images.values<std::uint8_t>().begin());
-    const Tensor made = augmented(images, c.table, c.batch.fill, DType::f32);
-    const auto values = made.values<float>();
-    std::vector<float> y;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const std::size_t channel = i % 3, source = c.batch.order == augment::ChannelOrder::bgr ? 2 - channel : channel;
-        y.push_back(255.0f * c.batch.scale[channel] * values[i - channel + source] + c.batch.shift[channel]);
-    }
-    return y;
+std::vector<double> on_reference(const AugmentCase& c, const std::vector<std::uint8_t>& pixels) {
+    const bool rgb = c.batch.order == augment::ChannelOrder::rgb;
+    const ops::Augment op{.normalization = {.scale = c.batch.scale,
+                                            .shift = c.batch.shift,
+                                            .order = rgb ? ops::ChannelOrder::rgb : ops::ChannelOrder::bgr},
+                          .fill = c.batch.fill};
+    const Shape shape{c.batch.images, c.batch.height, c.batch.width, 3};
+    const Tensor images(shape, std::span<const std::uint8_t>(pixels));
+    const Tensor table = to_table(c.table).converted(DType::f64);
+    Tensor y(shape, DType::f64);
+    const auto address = [](const Tensor& tensor) { return const_cast<std::byte*>(tensor.bytes().data()); };
+    reference::run(op, {{images.spec(), table.spec()}, {y.spec()}, {address(images), address(table)}, {address(y)}});
+    const auto values = std::as_const(y).values<double>();
+    return {values.begin(), values.end()};
 }
 
 std::vector<float> on_device(const AugmentCase& c, const std::vector<std::uint8_t>& pixels) {
@@ -122,7 +102,7 @@ AugmentCase random_case(int number, int largest_side) {
     for (std::size_t i = 0; i < 3; ++i) {
         c.batch.scale[i] = static_cast<float>(random.uniform(0.01, 0.02));
         c.batch.shift[i] = static_cast<float>(random.uniform(-2, 2));
-        c.batch.fill[i] = static_cast<float>(random.uniform());
+        c.batch.fill[i] = static_cast<float>(random.uniform(0, 255));
     }
     const int square = static_cast<int>(std::min(c.batch.height, c.batch.width));
     const Augmentation augmentation = augmentation_of(number, square);

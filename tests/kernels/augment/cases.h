@@ -1,5 +1,5 @@
-// One case of augmentation: a batch of photos, a table drawn as training draws it, what the host makes of them
-// (data/images, which is held against torchvision), and a run on the device. All tests of the family are built from it.
+// One case of augmentation: a batch of photos, a table drawn as training draws it, what the engine's reference makes of
+// them (which is held against torchvision), and a run on the device. All tests of the family are built from it.
 #pragma once
 
 #include <string>
@@ -21,8 +21,7 @@ struct AugmentCase {
 
 std::vector<std::uint8_t> pixels_of(const AugmentCase& c);  // random
 
-// The host's augmentation, then scale and shift, in f32.
-std::vector<float> on_host(const AugmentCase& c, const std::vector<std::uint8_t>& pixels);
+std::vector<double> on_reference(const AugmentCase& c, const std::vector<std::uint8_t>& pixels);
 // Throws std::runtime_error if anything before or behind y was written.
 std::vector<float> on_device(const AugmentCase& c, const std::vector<std::uint8_t>& pixels);
 

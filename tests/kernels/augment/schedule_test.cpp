@@ -2,6 +2,9 @@
 // report is an exception there.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "tests/kernels/augment/cases.h"
 #include "tests/kernels/schedule.h"
 
@@ -20,7 +23,10 @@ std::vector<AugmentCase> scheduled_cases() {
         c.batch.images = 3, c.batch.height = 17, c.batch.width = dtype == DType::f32 ? 24 : 19;
         c.batch.dtype = dtype;
         c.table.resize(3, c.table.front());
-        for (std::size_t i = 0; i < 3; ++i) c.table[i].order = {1, 3, 0, 2}, c.table[i].jitter[1] = 0.5f;
+        for (AugmentParameters& row : c.table) {
+            std::ranges::copy(std::array{1.0f, 3.0f, 0.0f, 2.0f}, row.order);
+            row.jitter[AugmentParameters::contrast] = 0.5f;
+        }
         cases.push_back(c);
     }
     return cases;
