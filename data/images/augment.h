@@ -1,13 +1,8 @@
 // Augmentation: what training changes in a photo at random. Everything random is drawn here, on the host, keyed by
-// (seed, epoch, sample), into a plain table; what is drawn is then applied by the device, or by the functions below,
-// which agree with torchvision's on float tensors (`_functional_tensor.py`; its PIL path rounds to bytes between the
-// steps).
-//
-// One sample goes through: random resized crop (loader threads, PIL semantics) -> flip -> colour jitter -> normalise ->
-// random erasing -> mixup or cutmix with another sample of the batch that went through the same.
+// (seed, epoch, sample). The random resized crop is then applied by the loader's threads (PIL semantics); all else is a
+// plain table, which the operator `augment` (engine/ops/augment.h) applies as part of the training step.
 #pragma once
 
-#include <array>
 #include <span>
 #include <vector>
 
@@ -51,23 +46,9 @@ AugmentParameters draw_parameters(const Augmentation& augmentation, RandomStream
 // Mixup or cutmix for a batch: one weight for all, partners as torchvision pairs them (row i with row i - 1).
 void draw_mixing(const Augmentation& augmentation, RandomStream& random, std::span<AugmentParameters> batch);
 
-// f32 [N, columns], a row's fields in the order of the struct.
+// The table as the operator reads it: f32 [N, columns], a row's fields in the order of the struct.
 Tensor to_table(std::span<const AugmentParameters> parameters);
 // f32 [N, classes]: one-hot labels (i32 [N]) mixed as `parameters` say. Throws Error if a label is not below `classes`.
 Tensor mixed_labels(const Tensor& labels, std::span<const AugmentParameters> parameters, int classes);
-
-// In place, on RGB pixels in 0..1, [H, W, 3]; torchvision's adjust_* on float tensors.
-void adjust_brightness(std::span<float> pixels, float factor);
-void adjust_contrast(std::span<float> pixels, float factor);
-void adjust_saturation(std::span<float> pixels, float factor);
-void adjust_hue(std::span<float> pixels, float shift);
-void flip_left_right(std::span<float> pixels, Size size);
-void jitter_colors(std::span<float> pixels, const AugmentParameters& parameters);
-void erase(std::span<float> pixels, Size size, const AugmentParameters& parameters, std::array<float, 3> fill);
-
-// A whole batch on the host: u8 [N, H, W, 3] to f32 in 0..1, or to u8, rounded to the nearest. `fill` is what erasing
-// writes, in 0..1 RGB: the mean of the preprocessing, as zero after normalisation is what torchvision writes.
-Tensor augmented(const Tensor& images, std::span<const AugmentParameters> parameters, std::array<float, 3> fill,
-                 DType dtype);
 
 }  // namespace cambium

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "data/images/augment.h"
 #include "engine/base/fail.h"
 #include "engine/base/parallel.h"
 #include "tools/training/memory_limit.h"
@@ -55,11 +56,13 @@ double photo_seconds(const ImageSource& source) {
     return photos == 0 ? 0 : spent / photos / thread_count();
 }
 
-// A batch without photos: black images or zero features, all of class 0.
+// A batch without photos: black images that stay as they are, or zero features, all of class 0.
 FeedBatch empty_batch(const TrainingConfig& config, std::int64_t rows, const Shape* feature) {
     const std::int64_t side = config.preprocessing.crop;
-    FeedBatch batch{Tensor({rows, side, side, 3}, DType::u8), Tensor({rows}, DType::i32),
-                    Tensor({rows, static_cast<std::int64_t>(config.classes.size())}, DType::f32)};
+    FeedBatch batch{.values = Tensor({rows, side, side, 3}, DType::u8),
+                    .labels = Tensor({rows}, DType::i32),
+                    .table = to_table(std::vector<AugmentParameters>(static_cast<std::size_t>(rows))),
+                    .targets = Tensor({rows, static_cast<std::int64_t>(config.classes.size())}, DType::f32)};
     if (feature != nullptr) {
         std::vector<std::int64_t> extents = {rows};
         extents.insert(extents.end(), feature->extents().begin(), feature->extents().end());

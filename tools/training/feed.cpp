@@ -27,21 +27,16 @@ class ImageFeed final : public Feed {
     ImageFeed(std::shared_ptr<const ImageSource> source, const TrainingConfig& config, LoaderPosition at)
         : loader_(std::move(source), options_of(config), at),
           classes_(static_cast<int>(config.classes.size())),
-          mixes_(config.augmentation.mixup > 0 || config.augmentation.cutmix > 0) {
-        const Preprocessing& p = config.preprocessing;
-        for (std::size_t c = 0; c < 3; ++c) {  // erasing writes what normalisation turns into zero
-            const std::size_t channel = p.order == ChannelOrder::rgb ? c : 2 - c;
-            fill_[c] = p.mean[channel] / (p.scale == PixelScale::unit ? 1.0f : 255.0f);
-        }
-    }
+          mixes_(config.augmentation.mixup > 0 || config.augmentation.cutmix > 0) {}
 
     FeedBatch next() override {
         std::optional<Batch> batch = loader_.next();
         if (!batch) fail("the loader ended, which an endless one must not");
-        FeedBatch result{std::move(batch->images), std::move(batch->labels), {}, batch->ends_epoch};
+        FeedBatch result{
+            .values = std::move(batch->images), .labels = std::move(batch->labels), .ends_epoch = batch->ends_epoch};
         if (!batch->augmentation.empty()) {
+            result.table = to_table(batch->augmentation);
             if (mixes_) result.targets = mixed_labels(result.labels, batch->augmentation, classes_);
-            result.values = augmented(result.values, batch->augmentation, fill_, DType::u8);
         }
         return result;
     }
@@ -52,7 +47,6 @@ class ImageFeed final : public Feed {
     Loader loader_;
     int classes_;
     bool mixes_;
-    std::array<float, 3> fill_{};
 };
 
 class FeatureFeed final : public Feed {

@@ -13,6 +13,7 @@ namespace cambium {
 struct FeedBatch {
     Tensor values;     // u8 [n, side, side, 3] or f32 [n, ...]
     Tensor labels;     // i32 [n]
+    Tensor table{};    // f32 [n, 20] where photos are augmented: what the step changes in them
     Tensor targets{};  // f32 [n, classes] where photos are mixed
     bool ends_epoch = false;
     std::int64_t rows() const { return labels.count(); }
@@ -26,7 +27,8 @@ class Feed {
     virtual void restart_clock() = 0;
 };
 
-// Photos, with random crops and flips if the configuration says so. Starts before batch `at.batch` of epoch `at.epoch`.
+// Photos, cropped at random if the configuration augments them; all else that it changes is in the batch's table.
+// Starts before batch `at.batch` of epoch `at.epoch`.
 std::unique_ptr<Feed> make_image_feed(std::shared_ptr<const ImageSource> source, const TrainingConfig& config,
                                       LoaderPosition at);
 // Rows of `features` [N, ...], which must outlive the feed.

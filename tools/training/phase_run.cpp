@@ -151,6 +151,7 @@ void PhaseRun::micro_batch(const FeedBatch& batch, const Scalars& scalars) {
     Program& program = train_program(batch.rows());
     program.set(graphs_.from_features() ? features_input : images_input, batch.values);
     program.set(labels_input, batch.labels);
+    if (graphs_.augments()) program.set(table_input, batch.table);
     if (graphs_.mixes()) program.set(targets_input, batch.targets);
     set(program, learning_rate_input, scalars.learning_rate);
     set(program, average_rate_input, scalars.average_rate);

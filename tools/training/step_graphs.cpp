@@ -76,6 +76,21 @@ bool PhaseGraphs::trains(std::string_view parameter) const {
     return phase.selection(parameter);
 }
 
+// Photos as the network reads them. Erasing writes what normalisation turns into zero.
+Value PhaseGraphs::photos(Graph& graph, std::int64_t batch, Mode mode) const {
+    const Preprocessing& to = config.preprocessing;
+    if (mode != Mode::training || !augments()) return image_input(graph, batch, to);
+    ops::Augment augment_as{.normalization = normalization(to)};
+    for (std::size_t c = 0; c < 3; ++c) {
+        augment_as.fill[c] =
+            to.mean[to.order == ChannelOrder::rgb ? c : 2 - c] * (to.scale == PixelScale::unit ? 255 : 1);
+    }
+    const bool contrast = config.augmentation.contrast > 0;
+    augment_as.contrast = contrast ? ops::Augment::Contrast::possible : ops::Augment::Contrast::none;
+    const Value images = graph.input(images_input, {batch, to.crop, to.crop, 3}, DType::u8);
+    return augment(images, graph.input(table_input, {batch, AugmentParameters::columns}, DType::f32), augment_as);
+}
+
 PhaseGraphs::Built PhaseGraphs::build(Graph& graph, std::int64_t batch, const Shape& feature, Mode mode) const {
     NetworkOptions options{
         .mode = mode, .classes = classes(), .dropout = config.dropout, .seed = static_cast<std::uint32_t>(config.seed)};
@@ -87,7 +102,7 @@ PhaseGraphs::Built PhaseGraphs::build(Graph& graph, std::int64_t batch, const Sh
         const Value features = graph.input(features_input, with_rows(batch, feature), DType::f32);
         return {build_head(architecture, features, options), {}};
     }
-    Network network = build_network(architecture, image_input(graph, batch, config.preprocessing), options);
+    Network network = build_network(architecture, photos(graph, batch, mode), options);
     return {network.logits, std::move(network)};
 }
 
@@ -182,8 +197,9 @@ PhaseGraphs::Parameters PhaseGraphs::parameters() const {
     return result;
 }
 
+bool PhaseGraphs::augments() const { return !from_features() && config.augment; }
 bool PhaseGraphs::mixes() const {
-    return !from_features() && config.augment && (config.augmentation.mixup > 0 || config.augmentation.cutmix > 0);
+    return augments() && (config.augmentation.mixup > 0 || config.augmentation.cutmix > 0);
 }
 
 std::map<std::string, double> layer_rate_factors(const std::vector<std::string>& parameters, double decay) {

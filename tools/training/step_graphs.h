@@ -26,12 +26,13 @@ class PhaseGraphs {
     bool from_features() const { return phase.input == PhaseConfig::Input::features; }
     std::int64_t classes() const { return static_cast<std::int64_t>(config.classes.size()); }
 
-    // Inputs: "images" u8 [batch, side, side, 3] or "features" f32 [batch, ...]; "labels" i32 [batch], and where photos
-    // are mixed the loss's own "targets" f32 [batch, classes]; scalars "learning_rate", "dropout_step" and, with
-    // averages, "average_rate". With accumulation the update is apply()'s.
+    // Inputs: "images" u8 [batch, side, side, 3] or "features" f32 [batch, ...]; "labels" i32 [batch]; where photos are
+    // augmented "table" f32 [batch, 20], and where they are mixed the loss's own "targets" f32 [batch, classes];
+    // scalars "learning_rate", "dropout_step" and, with averages, "average_rate". With accumulation the update is
+    // apply()'s.
     Graph train(std::int64_t batch, const Shape& feature) const;
     Graph apply() const;  // with accumulation only
-    // Output "logits" [batch, classes]; inputs as above, without labels and scalars.
+    // Output "logits" [batch, classes]; input "images" or "features".
     Graph evaluate(std::int64_t batch, const Shape& feature) const;
     Graph features(std::int64_t batch) const;  // "images" -> output "features"
 
@@ -43,11 +44,13 @@ class PhaseGraphs {
         std::int64_t trained_count = 0, frozen_count = 0;  // scalars in them
     };
     Parameters parameters() const;
-    bool mixes() const;  // mixup or cutmix: labels are shares of classes
+    bool augments() const;  // photos are changed as a table says
+    bool mixes() const;     // mixup or cutmix: labels are shares of classes
 
   private:
     struct Built;
     bool trains(std::string_view parameter) const;
+    Value photos(Graph& graph, std::int64_t batch, Mode mode) const;
     Built build(Graph& graph, std::int64_t batch, const Shape& feature, Mode mode) const;
     Value update(Graph& graph, std::span<const ParameterGradient> gradients, const Loss& loss) const;
     std::set<std::string, std::less<>> norms_;  // "layer1.0.bn1"
@@ -71,6 +74,7 @@ bool leaves_single_values(const Graph& train, std::int64_t batch, std::int64_t r
 
 inline constexpr const char* images_input = "images";
 inline constexpr const char* features_input = "features";
+inline constexpr const char* table_input = "table";
 inline constexpr const char* labels_input = "labels";
 inline constexpr const char* targets_input = "targets";
 inline constexpr const char* dropout_step_input = "dropout_step";

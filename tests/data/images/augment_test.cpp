@@ -1,5 +1,5 @@
-// Augmentations: with given parameters against torchvision's float tensors, and what is drawn against its
-// distributions.
+// What is drawn, against torchvision's distributions, and what becomes of it: the table, and labels of mixed photos.
+// tests/engine/reference_augment_test.cpp holds what the table does to photos.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -16,18 +16,7 @@ using namespace cambium::test;
 
 namespace {
 
-constexpr Size small{7, 5};
-constexpr std::size_t count = 7 * 5 * 3;
-constexpr std::array<float, 3> fill{0.485f, 0.456f, 0.406f};
-// f32 in the same order of operations; only the mean is summed differently.
-const Tolerance rounding = absolute(1e-6, "a few f32 roundings of values up to one, and the order of a mean's sum");
-
-std::vector<float> unit_noise(const std::string& seed) {
-    const Image image = noise(static_cast<std::uint32_t>(std::stoul(seed)), small);
-    std::vector<float> pixels;
-    for (std::uint8_t byte : image.pixels()) pixels.push_back(static_cast<float>(byte) / 255.0f);
-    return pixels;
-}
+const Tolerance rounding = absolute(1e-6, "a few f32 roundings of shares up to one");
 
 std::vector<double> numbers(const Words& line, std::size_t from, std::size_t length) {
     std::vector<double> result;
@@ -35,55 +24,9 @@ std::vector<double> numbers(const Words& line, std::size_t from, std::size_t len
     return result;
 }
 
-Tensor noise_batch() {
-    Tensor images({3, small.height, small.width, 3}, DType::u8);
-    for (std::uint32_t row = 0; row < 3; ++row)
-        std::ranges::copy(noise(41 + row, small).pixels(), images.values<std::uint8_t>().begin() + row * count);
-    return images;
-}
-
-void apply(const Words& line, std::vector<float>& pixels) {
-    const std::string& name = line[0];
-    AugmentParameters parameters;
-    if (name == "adjust_brightness") adjust_brightness(pixels, std::stof(line[2]));
-    if (name == "adjust_contrast") adjust_contrast(pixels, std::stof(line[2]));
-    if (name == "adjust_saturation") adjust_saturation(pixels, std::stof(line[2]));
-    if (name == "adjust_hue") adjust_hue(pixels, std::stof(line[2]));
-    if (name == "hflip") flip_left_right(pixels, small);
-    if (name == "jitter") {
-        for (std::size_t i = 0; i < 4; ++i) {
-            parameters.order[i] = std::stof(line[2 + i]);
-            parameters.jitter[i] = std::stof(line[6 + i]);
-        }
-        jitter_colors(pixels, parameters);
-    }
-    if (name == "erase") {
-        parameters.erase_top = std::stof(line[2]);
-        parameters.erase_left = std::stof(line[3]);
-        parameters.erase_height = std::stof(line[4]);
-        parameters.erase_width = std::stof(line[5]);
-        erase(pixels, small, parameters, fill);
-    }
-}
-
 }  // namespace
 
-TEST_CASE("colour operations, flip and erasing equal torchvision's on float tensors") {
-    int cases = 0;
-    for (const Words& line : golden_lines("augment.txt")) {
-        if (line[0] == "mixup" || line[0] == "cutmix" || line[0] == "crops") continue;
-        CAPTURE(line[0]);
-        CAPTURE(line[1]);
-        std::vector<float> pixels = unit_noise(line[1]);
-        apply(line, pixels);
-        CHECK(compare(std::span<const float>(pixels), numbers(line, line.size() - count, count), rounding));
-        ++cases;
-    }
-    CHECK(cases == 31);
-}
-
-TEST_CASE("mixup and cutmix equal torchvision's, labels too") {
-    const Tensor images = noise_batch();
+TEST_CASE("labels of mixed photos equal torchvision's") {
     const Tensor labels({3}, std::span<const std::int32_t>(std::array{0, 2, 1}));
     int cases = 0;
     for (const Words& line : golden_lines("augment.txt")) {
@@ -92,19 +35,9 @@ TEST_CASE("mixup and cutmix equal torchvision's, labels too") {
         std::vector<AugmentParameters> rows(3);
         for (std::size_t i = 0; i < 3; ++i) {
             rows[i].partner = static_cast<float>((i + 2) % 3);
-            if (line[0] == "mixup") {
-                rows[i].mix = rows[i].label = std::stof(line[2]);
-                continue;
-            }
-            rows[i].cut_left = std::stof(line[2]);
-            rows[i].cut_top = std::stof(line[3]);
-            rows[i].cut_width = std::stof(line[4]);
-            rows[i].cut_height = std::stof(line[5]);
-            rows[i].label = 1 - rows[i].cut_width * rows[i].cut_height / 35.0f;
+            const bool mixup = line[0] == "mixup";
+            rows[i].label = mixup ? std::stof(line[2]) : 1 - std::stof(line[4]) * std::stof(line[5]) / 35.0f;
         }
-        const Tensor result = augmented(images, rows, fill, DType::f32);
-        CHECK(compare(std::as_const(result).values<float>().subspan(row * count, count),
-                      numbers(line, line.size() - count - 3, count), rounding));
         const Tensor targets = mixed_labels(labels, rows, 3);
         CHECK(compare(std::as_const(targets).values<float>().subspan(row * 3, 3), numbers(line, line.size() - 3, 3),
                       rounding));
@@ -113,13 +46,20 @@ TEST_CASE("mixup and cutmix equal torchvision's, labels too") {
     CHECK(cases == 18);
 }
 
-TEST_CASE("parameters that change nothing leave every byte") {
-    const Tensor images = noise_batch();
-    const std::vector<AugmentParameters> rows(3);
-    const Tensor result = augmented(images, rows, fill, DType::u8);
-    CHECK(std::ranges::equal(result.values<std::uint8_t>(), images.values<std::uint8_t>()));
-    CHECK_THROWS_AS(augmented(images, std::span(rows).first(2), fill, DType::u8), Error);
-    CHECK(to_table(rows).shape() == Shape{3, AugmentParameters::columns});
+TEST_CASE("a table's columns are the fields of its rows, and labels without a partner stay whole") {
+    std::vector<AugmentParameters> rows(2);
+    rows[1] = {.flip = 1, .jitter = {2, 3, 4, 5}, .partner = 7, .label = 0.25f};
+    const Tensor table = to_table(rows);
+    REQUIRE(table.shape() == Shape{2, AugmentParameters::columns});
+    const auto values = table.values<float>();
+    CHECK(std::memcmp(values.data(), rows.data(), table.bytes().size()) == 0);
+    CHECK(values[AugmentParameters::columns] == 1);
+    CHECK(values[AugmentParameters::columns + 4] == 5);
+    CHECK(values.back() == 0.25f);
+    const Tensor labels({2}, std::span<const std::int32_t>(std::array{1, 0}));
+    CHECK(std::ranges::equal(mixed_labels(labels, rows, 2).values<float>(), std::array{0.0f, 1.0f, 1.0f, 0.0f}));
+    CHECK_THROWS_WITH_AS(mixed_labels(labels, std::span(rows).first(1), 2), doctest::Contains("1 rows"), Error);
+    CHECK_THROWS_WITH_AS(mixed_labels(labels, rows, 1), doctest::Contains("label 1 of 1 classes"), Error);
 }
 
 TEST_CASE("random resized crops follow torchvision's distribution") {

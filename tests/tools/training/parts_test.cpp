@@ -128,6 +128,33 @@ TEST_CASE("a configuration survives its file") {
     CHECK(config.train_count == 24);
 }
 
+const Op& first_op(const Graph& graph) {
+    for (const Node& node : graph.nodes()) {
+        if (!std::holds_alternative<ops::Input>(node.op)) return node.op;
+    }
+    throw Error("the graph has no operator");
+}
+
+TEST_CASE("a training step begins with the augmentation of its photos, evaluation with their normalisation") {
+    Request request = small_request("scratch");
+    request.jitter = 0.4;
+    const Dataset data = open_dataset(request.data);
+    const Start start = find_start(request);
+    TrainingConfig config = plan(request, data, start);
+    const auto graphs = [&] { return PhaseGraphs(config, config.phases[0], *start.architecture); };
+    const ops::Augment augment = std::get<ops::Augment>(first_op(graphs().train(4, {})));
+    CHECK(augment.contrast == ops::Augment::Contrast::possible);
+    for (std::size_t c = 0; c < 3; ++c) {  // what is erased becomes zero
+        const double erased = double{augment.normalization.scale[c]} * double{augment.fill[c]};
+        CHECK(test::compare(erased, -double{augment.normalization.shift[c]}, test::absolute(1e-6, "rounding of f32")));
+    }
+    CHECK(std::holds_alternative<ops::Normalize>(first_op(graphs().evaluate(4, {}))));
+    config.augmentation.contrast = 0;
+    CHECK(std::get<ops::Augment>(first_op(graphs().train(4, {}))).contrast == ops::Augment::Contrast::none);
+    config.augment = false;
+    CHECK(std::holds_alternative<ops::Normalize>(first_op(graphs().train(4, {}))));
+}
+
 // `text` with the first `from` replaced.
 std::string with(std::string text, std::string_view from, std::string_view to) {
     const std::size_t at = text.find(from);

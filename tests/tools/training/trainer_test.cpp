@@ -72,6 +72,9 @@ Request everything(const std::string& recipe) {
     request.save_every = 2;
     request.average = 0.9;
     request.clip = 1;
+    request.jitter = 0.3;
+    request.erase = 0.5;
+    request.mixup = request.cutmix = 0.5;
     request.label_smoothing = 0.1;
     request.seed = 5;
     return request;
