@@ -106,6 +106,16 @@ Tolerance relative_l2(double bound, std::string_view reason) {
     return inexact(Tolerance::Kind::relative_l2, bound, reason);
 }
 
+Tolerance twice_the_error_of(const Tensor& plain, const Tensor& expected, double least) {
+    const Comparison found = compare(plain, expected, absolute(std::numeric_limits<double>::max(), "to measure it"));
+    if (!found) fail("the plain implementation: {}", found.message);
+    double largest = 1;
+    const Tensor values = expected.converted(DType::f64);
+    for (const double x : values.values<double>()) largest = std::max(largest, std::abs(x));
+    return absolute(2 * found.error + least * largest,
+                    fmt::format("twice the error of the plain implementation, {}", found.error));
+}
+
 std::ostream& operator<<(std::ostream& stream, const Comparison& comparison) { return stream << comparison.message; }
 
 Comparison compare(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance) {

@@ -25,6 +25,10 @@ Tolerance absolute(double bound, std::string_view reason);             // max |a
 Tolerance relative_to_largest(double bound, std::string_view reason);  // max |actual - expected| / max |expected|
 Tolerance relative_l2(double bound, std::string_view reason);          // ||actual - expected|| / ||expected||
 
+// The error rule of FlashAttention's tests: max |actual - expected| may be twice that of `plain`, a simple
+// implementation in the same precision, and `least` times the largest |expected| more.
+Tolerance twice_the_error_of(const Tensor& plain, const Tensor& expected, double least);
+
 struct Comparison {
     bool agrees = false;
     double error = 0;     // in the tolerance's measure; infinite if shapes, counts or finiteness already fail

@@ -77,6 +77,17 @@ TEST_CASE("where all that is expected is zero, relative tolerances accept only z
     CHECK(compare(zero, zero, relative_l2(1e-5, "test")));
 }
 
+TEST_CASE("the error rule allows twice the error of the plain implementation, and a little more") {
+    const Tensor expected = tensor({2}, {3, -4}), plain = tensor({2}, {3.25, -4});
+    CHECK(compare(tensor({2}, {3, -4.5}), expected, twice_the_error_of(plain, expected, 0x1p-10)));
+    CHECK(compare(tensor({2}, {3, -4.5 - 0x1p-8}), expected, twice_the_error_of(plain, expected, 0x1p-10)));
+    CHECK_FALSE(compare(tensor({2}, {3, -4.5 - 0x1.1p-8}), expected, twice_the_error_of(plain, expected, 0x1p-10)));
+    CHECK_FALSE(compare(tensor({2}, {0, 0x1.1p-10}), tensor({2}, {0, 0}),
+                        twice_the_error_of(tensor({2}, {0, 0}), tensor({2}, {0, 0}), 0x1p-10)));
+    CHECK_THROWS_AS(twice_the_error_of(tensor({2}, {3, not_a_number}), expected, 0x1p-10), Error);
+    CHECK_THROWS_AS(twice_the_error_of(tensor({1}, {3}), expected, 0x1p-10), Error);
+}
+
 TEST_CASE("a failure says where, what and why") {
     const Comparison comparison =
         compare(tensor({2, 2}, {1, 2, 3, 4}), tensor({2, 2}, {1, 2, 5, 4}), absolute(0.5, "rounded to halves"));

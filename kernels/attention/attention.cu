@@ -99,16 +99,21 @@ dim3 blocks_of(const Attention& a) {
     return dim3(tiles_of<Tiling>(a) * static_cast<unsigned>(a.batch * a.heads));
 }
 
+// Calls body with the math as a constant.
+template <class Body>
+void with_math(const Attention& a, Body&& body) {
+    if (a.math == Math::bf16) return body.template operator()<Math::bf16>();
+    if (a.math == Math::tf32) return body.template operator()<Math::tf32>();
+    body.template operator()<Math::f32>();
+}
+
 // Calls body(Tiling) with the instance for the math and the head's size. Heads of up to 64 values take the smaller one.
 template <class Body>
 void with_tiling(const Attention& a, Body&& body) {
-    const auto by_size = [&]<Math math>() {
+    with_math(a, [&]<Math math>() {
         if (a.size <= 64) return body.template operator()<Tiling<math, 64>>();
         body.template operator()<Tiling<math, 128>>();
-    };
-    if (a.math == Math::bf16) return by_size.template operator()<Math::bf16>();
-    if (a.math == Math::tf32) return by_size.template operator()<Math::tf32>();
-    by_size.template operator()<Math::f32>();
+    });
 }
 
 // Calls body(HeadTiling) with the instance that gives a head one block.
@@ -121,9 +126,9 @@ void with_head_tiling(const Attention& a, Body&& body) {
     body.template operator()<HeadTiling<Math::bf16, 64, 128>>();
 }
 
-template <class T>
-void forward_plain(const Call<T>& c, const Forward& f) {
-    dev::launch(attention_plain<T>, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream, c.qkv(f.qkv), c.counts(),
+template <Math math>
+void forward_plain(const Call<PlainElement<math>>& c, const Forward& f) {
+    dev::launch(attention_plain<math>, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream, c.qkv(f.qkv), c.counts(),
                 c.written(f.y, "y"), c.tokens_written(f.lse, "lse"), c.extents);
 }
 
@@ -137,16 +142,16 @@ void forward_tuned(const Attention& a, const Forward& f, dev::Stream& stream) {
     });
 }
 
-template <class T>
-void backward_plain(const Call<T>& c, const Backward& b, float* delta) {
-    dev::launch(attention_delta_plain<T>, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream, c.vectors(b.dy, "dy"),
-                c.vectors(b.y, "y"), c.tokens_written(delta, "delta"), c.extents);
+template <Math math>
+void backward_plain(const Call<PlainElement<math>>& c, const Backward& b, float* delta) {
+    dev::launch(attention_delta_plain<PlainElement<math>>, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream,
+                c.vectors(b.dy, "dy"), c.vectors(b.y, "y"), c.tokens_written(delta, "delta"), c.extents);
     const auto launch = [&](auto* kernel) {
         dev::launch(kernel, c.plain_blocks(), dim3(kPlainThreads), 0, c.stream, c.vectors(b.dy, "dy"), c.qkv(b.qkv),
                     c.tokens(b.lse, "lse"), c.tokens(delta, "delta"), c.counts(), c.dqkv(b.dqkv), c.extents);
     };
-    launch(attention_query_gradient_plain<T>);
-    launch(attention_key_gradient_plain<T>);
+    launch(attention_query_gradient_plain<math>);
+    launch(attention_key_gradient_plain<math>);
 }
 
 template <class T>
@@ -197,8 +202,7 @@ std::size_t workspace_bytes(const Attention& a) {
 void forward(const Attention& a, const Forward& f, dev::Stream& stream) {
     if (!check(a, {f.qkv, f.y}, {f.count, f.lse})) return;
     if (a.variant != Variant::plain) return forward_tuned(a, f, stream);
-    if (a.dtype() == DType::bf16) return forward_plain<bf16>({a, stream, f.count, extents_of(a)}, f);
-    forward_plain<float>({a, stream, f.count, extents_of(a)}, f);
+    with_math(a, [&]<Math math>() { forward_plain<math>({a, stream, f.count, extents_of(a)}, f); });
 }
 
 void backward(const Attention& a, const Backward& b, std::span<std::byte> workspace, dev::Stream& stream) {
@@ -211,8 +215,7 @@ void backward(const Attention& a, const Backward& b, std::span<std::byte> worksp
                 std::to_string(workspace_bytes(a)) + ", aligned to 16");
     auto* delta = reinterpret_cast<float*>(workspace.data());
     if (a.variant != Variant::plain) return backward_split(a, b, delta, stream);
-    if (a.dtype() == DType::bf16) return backward_plain<bf16>({a, stream, b.count, extents_of(a)}, b, delta);
-    backward_plain<float>({a, stream, b.count, extents_of(a)}, b, delta);
+    with_math(a, [&]<Math math>() { backward_plain<math>({a, stream, b.count, extents_of(a)}, b, delta); });
 }
 
 }  // namespace cambium::attention
