@@ -103,8 +103,10 @@ std::string dtypes_of(const NodeSpec& node) {
 
 std::optional<std::string> missing_from(std::span<const Rule> rules, const NodeSpec& node) {
     const std::string name = operator_name(node);
-    const std::vector<DType> all = dtypes(node.inputs), outputs = dtypes(node.outputs);
-    const std::span<const DType> inputs = std::span(all).first(operator_inputs(node));
+    const bool moments = takes_moments(node.epilogue);
+    const std::vector<DType> all = dtypes(node.inputs), results = dtypes(node.outputs);
+    const std::span<const DType> inputs = std::span(all).first(operator_inputs(node)),
+                                 outputs = std::span(results).first(results.size() - (moments ? 2 : 0));
     bool known = false;
     for (const Rule& rule : rules) {
         if (rule.op != name) continue;
@@ -113,6 +115,7 @@ std::optional<std::string> missing_from(std::span<const Rule> rules, const NodeS
         if (!matcher.match(rule.inputs, inputs) || !matcher.match(rule.outputs, outputs)) continue;
         if (node.epilogue.empty()) return std::nullopt;
         if (rule.epilogues == Epilogues::none) return fmt::format("no {} with an epilogue", name);
+        if (moments && rule.epilogues != Epilogues::any_and_moments) return fmt::format("no {} with moments", name);
         return missing_epilogue(node);
     }
     if (!known) return fmt::format("no {}", name);

@@ -11,7 +11,7 @@
 
 namespace cambium {
 
-enum class Epilogues : std::uint8_t { none, any };
+enum class Epilogues : std::uint8_t { none, any, any_and_moments };
 
 // Operands: f f32, b bf16, r f32 or bf16, a the same but equal in the whole node, i i32, u u8, l i32 or f32 (labels), x
 // anything but equal in the whole node; ? may be absent, + once or more.

@@ -26,6 +26,13 @@ Instance batch_norm(RandomStream& random) {
              channel(x[-1], Fill::uniform, true)}};
 }
 
+Instance batch_norm_apply(RandomStream& random) {
+    const Shape x = batch(random);
+    return {BatchNormApply{epsilon(random)},
+            {{.shape = x}, channel(x[-1]), channel(x[-1]), channel(x[-1]), channel(x[-1], Fill::positive)},
+            {}};
+}
+
 Instance batch_norm_gradient(RandomStream& random) {
     const Shape x = batch(random);
     return {BatchNormGradient{epsilon(random)},
@@ -80,6 +87,7 @@ Instance layer_norm_gradient(RandomStream& random) {
 
 std::vector<OpCase> norm_cases() {
     return {{"batch_norm", batch_norm},
+            {"batch_norm_apply", batch_norm_apply},
             {"batch_norm_gradient", batch_norm_gradient},
             {"batch_norm_scale", batch_norm_scale},
             {"batch_norm_shift", batch_norm_shift, OpCase::Integers::exact},

@@ -367,7 +367,9 @@ Program compile(const Graph& graph, Store& store, Backend& backend, const Compil
     if (options.fusion == CompileOptions::Fusion::on) passes::fold_frozen_norms(work);
     if (options.precision == Precision::bf16) passes::place_casts(work);
     if (options.fusion == CompileOptions::Fusion::on) {
-        passes::fuse_epilogues(work, [&](const NodeSpec& node) { return !backend.unsupported(node).has_value(); });
+        const auto supported = [&](const NodeSpec& node) { return !backend.unsupported(node).has_value(); };
+        passes::fuse_epilogues(work, supported);
+        passes::fuse_moments(work, supported);
     }
     auto state = std::make_unique<Program::State>(store, backend);
     Compiler(work, *state).run();

@@ -46,6 +46,16 @@ void differentiate(const BatchNorm& op, Backward& b) {
 double cost(const BatchNorm&, Specs inputs, Specs) { return 7 * elements(inputs[0]); }
 std::string attributes(const BatchNorm& op) { return fmt::format("epsilon={}", op.epsilon); }
 
+std::vector<TensorSpec> infer(const BatchNormApply&, Specs inputs) {
+    require_inputs(inputs, 5, 5);
+    const Shape c = channels(inputs[0]);
+    for (std::size_t i = 1; i < 5; ++i) require_shape(inputs[i], c, "gamma, beta, mean and variance");
+    return {inputs[0]};
+}
+void differentiate(const BatchNormApply&, Backward& b) { b.none("the compiler makes it, after differentiation"); }
+double cost(const BatchNormApply&, Specs inputs, Specs) { return 4 * elements(inputs[0]); }
+std::string attributes(const BatchNormApply& op) { return fmt::format("epsilon={}", op.epsilon); }
+
 std::vector<TensorSpec> infer(const BatchNormGradient&, Specs inputs) {
     require_inputs(inputs, 5, 5);
     require_shape(inputs[1], inputs[0].shape, "the input");

@@ -15,6 +15,13 @@ struct BatchNorm {
     double epsilon = 1e-5;
 };
 
+// What BatchNorm does with moments that another node has taken: a convolution, of its result. Inputs: x [..., C],
+// gamma, beta, mean, variance [C]. Output: y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+struct BatchNormApply {
+    static constexpr std::string_view name = "batch_norm_apply";
+    double epsilon = 1e-5;
+};
+
 // Inputs: dy, x, gamma, mean, variance. Outputs: dx, dgamma [C], dbeta [C].
 struct BatchNormGradient {
     static constexpr std::string_view name = "batch_norm_gradient";
@@ -52,6 +59,7 @@ struct LayerNormGradient {
 };
 
 CAMBIUM_OPERATOR(BatchNorm)
+CAMBIUM_OPERATOR(BatchNormApply)
 CAMBIUM_OPERATOR(BatchNormGradient)
 CAMBIUM_OPERATOR(BatchNormScale)
 CAMBIUM_OPERATOR(BatchNormShift)

@@ -39,6 +39,10 @@ std::string describe(const Op& op, ops::Specs inputs) {
     return text + ")";
 }
 
+bool takes_moments(const std::vector<EpilogueStep>& epilogue) {
+    return !epilogue.empty() && epilogue.back().kind == EpilogueStep::Kind::moments;
+}
+
 std::string to_string(const std::vector<EpilogueStep>& epilogue) {
     std::string text;
     for (const EpilogueStep& step : epilogue) {
@@ -58,6 +62,9 @@ std::string to_string(const std::vector<EpilogueStep>& epilogue) {
                 break;
             case EpilogueStep::Kind::gelu:
                 text += "gelu";
+                break;
+            case EpilogueStep::Kind::moments:
+                text += "moments";
                 break;
         }
     }

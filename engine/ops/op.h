@@ -28,8 +28,8 @@ using OpVariant =
                  ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Gelu, ops::GeluGradient,
                  ops::Dropout, ops::Guard,
                  ops::Increment,  //
-                 ops::BatchNorm, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter,
-                 ops::LayerNorm, ops::LayerNormGradient,                                          //
+                 ops::BatchNorm, ops::BatchNormApply, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift,
+                 ops::ScaleFilter, ops::LayerNorm, ops::LayerNormGradient,                        //
                  ops::Attention, ops::AttentionGradient, ops::Embedding, ops::EmbeddingGradient,  //
                  ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,  //
                  ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                          //

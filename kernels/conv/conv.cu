@@ -247,10 +247,21 @@ std::size_t workspace_bytes(const Conv& conv) {
     return bytes;
 }
 
+std::int64_t moment_rows(const Conv& conv) {
+    check_sizes(conv);
+    if (conv.direction != Direction::fprop || result_elements(conv) == 0 || conv.sizes.c == 0) return 0;
+    const Plan plan = plan_of(conv);
+    if (plan.variant == Variant::plain) return 0;
+    if (is_product(conv)) return gemm::moment_rows(product_of(conv));
+    return plan.tile == Tile::small ? 32 : 64;
+}
+
 void run(const Conv& conv, const void* first, const void* second, void* result, std::span<std::byte> workspace,
          dev::Stream& stream) {
     check_sizes(conv);
     if (result_elements(conv) == 0) return;
+    require(conv.epilogue.moments == nullptr || moment_rows(conv) > 0, conv, "its kernel takes no moments");
+    require(is_aligned(conv.epilogue.moments, 16), conv, "moments are not aligned to 16 bytes");
     if (is_product(conv)) return run_product(conv, first, second, result, workspace, stream);
     const bool has_terms = std::min({conv.sizes.n, conv.sizes.c, conv.sizes.k}) > 0;
     const Plan plan = has_terms ? plan_of(conv) : Plan{.variant = Variant::plain};

@@ -69,6 +69,10 @@ Plan choose_plan(const Conv& conv);
 // fprop and wgrad of images of three channels also a copy of x with four. Else 0.
 std::size_t workspace_bytes(const Conv& conv);
 
+// How many rows of y, as a matrix [N P Q, K], one cell of Epilogue::moments covers (kernels/gemm/gemm.h); 0 where the
+// kernel that is chosen takes no moments, as only fprop's tuned ones do.
+std::int64_t moment_rows(const Conv& conv);
+
 // Enqueues the convolution on `stream`. Operands: fprop x, w -> y; dgrad dy, w -> dx; wgrad x, dy -> dw; all without
 // gaps. Operands whose (groups of) channels are multiples of 16 bytes are copied 16 bytes at a time, others 8, 4 or 2.
 // Infinities and NaN of x may reach an output one tap further than they should, times zero.

@@ -44,25 +44,28 @@ struct Run {
     }
 };
 
-// The run's first element.
+// The run's first element. Returns it as stored.
 template <class Out>
-CAMBIUM_DEVICE void store_element(const Problem& p, void* d, const Run& run, float sum) {
+CAMBIUM_DEVICE float store_element(const Problem& p, void* d, const Run& run, float sum) {
     float x = before_residual(p, sum, run.column);
     if (p.epilogue.residual != nullptr) {
         x += static_cast<float>(static_cast<const Out*>(p.epilogue.residual)[run.in_residual(p)]);
     }
-    static_cast<Out*>(d)[run.in_d(p)] = Out(activate(x, p.epilogue.last_activation));
+    const Out stored = Out(activate(x, p.epilogue.last_activation));
+    static_cast<Out*>(d)[run.in_d(p)] = stored;
+    return static_cast<float>(stored);
 }
 
-// A run's elements, one access where all exist and rows are aligned to it (its column is a multiple of Count).
+// A run's elements, one access where all exist and rows are aligned to it (its column is a multiple of Count). Sums
+// become what is stored.
 template <class Out, int Count>
-CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, const float (&sums)[Count]) {
+CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, float (&sums)[Count]) {
     using Elements = dev::Vector<Out, Count>;
     if (run.column >= run.end) return;
     if (p.store_elements < Count || run.column + Count > run.end) {
         for (int i = 0; i < Count; ++i) {
             const Run single{run.row, run.column + i, run.end, run.matrix};
-            if (single.column < run.end) store_element<Out>(p, d, single, sums[i]);
+            if (single.column < run.end) sums[i] = store_element<Out>(p, d, single, sums[i]);
         }
         return;
     }
@@ -74,7 +77,10 @@ CAMBIUM_DEVICE void store_run(const Problem& p, void* d, const Run& run, const f
         for (int i = 0; i < Count; ++i) x[i] += static_cast<float>(r[i]);
     }
     Elements elements;
-    for (int i = 0; i < Count; ++i) elements[i] = Out(activate(x[i], p.epilogue.last_activation));
+    for (int i = 0; i < Count; ++i) {
+        elements[i] = Out(activate(x[i], p.epilogue.last_activation));
+        sums[i] = static_cast<float>(elements[i]);
+    }
     dev::store_vector(static_cast<Out*>(d) + run.in_d(p), elements);
 }
 

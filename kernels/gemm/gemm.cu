@@ -78,6 +78,8 @@ Problem checked_problem(const Gemm& g, const void* a, const void* b, const void*
     p.output = g.output;
     p.epilogue = g.epilogue;
     p.epilogue.residual_stride = stride(g.epilogue.residual_stride, g.n, "residual_stride");
+    require(g.epilogue.moments == nullptr || (g.variant == Variant::tuned && g.batch.count == 1), g,
+            "only the tuned kernel takes moments, and not of a batch");
     if (is_empty(g)) return p;
     require(g.k == 0 || (a != nullptr && b != nullptr), g, "A or B is null");
     require(d != nullptr, g, "D is null");
@@ -85,6 +87,7 @@ Problem checked_problem(const Gemm& g, const void* a, const void* b, const void*
     require(is_aligned(a, in) && is_aligned(b, in) && is_aligned(d, out) && is_aligned(g.epilogue.residual, out) &&
                 is_aligned(g.epilogue.bias, 4) && is_aligned(g.epilogue.scale, 4),
             g, "an operand is not aligned to its element type");
+    require(is_aligned(g.epilogue.moments, 16), g, "moments are not aligned to 16 bytes");
     p.copy_bytes_a = copy_bytes(a, p.lda, g.batch.a, in);
     p.copy_bytes_b = copy_bytes(b, p.ldb, g.batch.b, in);
     p.store_elements = std::min(copy_bytes(d, p.ldd, g.batch.d, out),
@@ -198,6 +201,8 @@ std::size_t workspace_bytes(const Gemm& g) {
     const std::int64_t blocks = blocks_of(g, plan.tile), side = side_of(plan.tile);
     return counter_bytes(blocks) + static_cast<std::size_t>(blocks * plan.splits * side * side) * sizeof(float);
 }
+
+std::int64_t moment_rows(const Gemm& g) { return plan_of(g).tile == Tile::m64n64 ? 32 : 64; }
 
 void run(const Gemm& g, const void* a, const void* b, void* d, std::span<std::byte> workspace, dev::Stream& stream) {
     Call call{g, checked_problem(g, a, b, d), plan_of(g), a, b, d, workspace, stream};

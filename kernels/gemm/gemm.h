@@ -47,6 +47,10 @@ struct Epilogue {
     const void* residual = nullptr;    // [M, N] of the output's type, added next; may be D itself, to accumulate
     std::int64_t residual_stride = 0;  // elements from row to row; 0: N
     Activation last_activation = Activation::none;
+    // Null, or where the tuned kernel leaves the moments of D's columns as stored, of every moment_rows() rows: [cells,
+    // 3, N], 16-byte aligned: one of the values, what their mean is more than that, and the sum of squared deviations
+    // from the mean. Not of a batch.
+    float* moments = nullptr;
 };
 
 // Products that share all but where their matrices lie: elements from one matrix to the next. 0 repeats the same matrix
@@ -78,6 +82,10 @@ Plan choose_plan(const Gemm& gemm);
 
 // Device memory that run() needs besides the operands, in bytes: partial sums and arrival counters of split-K, else 0.
 std::size_t workspace_bytes(const Gemm& gemm);
+
+// How many rows of D one cell of Epilogue::moments covers; D has ceil(M / moment_rows()) cells, and the last may be
+// cut.
+std::int64_t moment_rows(const Gemm& gemm);
 
 // Enqueues the products on `stream`. A, B: of the type that gemm.math names; D: of gemm.output's. Workspace: device
 // memory, 16-byte aligned, of at least workspace_bytes(gemm); its content does not matter before or after, but no other

@@ -6,11 +6,13 @@
 //      the order of k, so that the result does not depend on who that is;
 //   5. each warp turns its sums around in its own slice of the stages, 32 rows at a time, so that the epilogue is
 //   applied
-//      to runs of 4 in a loop (unrolled over registers it would be most of the program) and whole sectors are stored.
+//      to runs of 4 in a loop (unrolled over registers it would be most of the program), whole sectors are stored, and
+//      moments of columns are taken of what is stored.
 // Where tiles of A and B come from and where D goes is the caller's: a copy and a map of places.
 #pragma once
 
 #include "kernels/gemm/epilogue.cuh"
+#include "kernels/gemm/moments.cuh"
 #include "kernels/gemm/operand.cuh"
 #include "kernels/gemm/warp_tile.cuh"
 
@@ -160,7 +162,8 @@ CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp
     const auto at = [&](int r, int c) {
         return slice + r * 32 + (c / kRun ^ Tiling::WarpTile::swizzle(r)) * kRun + c % kRun;
     };
-    __syncthreads();  // nobody reads the stages any more
+    LaneMoments<kRun> moments;  // a lane's runs begin in the same column
+    __syncthreads();            // nobody reads the stages any more
 #pragma unroll
     for (int first = 0; first < Tiling::kWarpM; first += kRows) {
         const int from = first / kRows * kElements;
@@ -175,15 +178,20 @@ CAMBIUM_DEVICE void store_tile(const Problem& p, typename Tiling::WarpTile& warp
         for (int run = lane; run < kRows * kRuns; run += 32) {
             const int r = run / kRuns, c = run % kRuns * kRun;
             const auto sums = dev::load_vector<dev::Vector<float, kRun>>(at(r, c));
-            const float values[kRun] = {sums[0], sums[1], sums[2], sums[3]};
+            float values[kRun] = {sums[0], sums[1], sums[2], sums[3]};
             const Run target = place(row + first + r, column + c);
             if (p.output == Output::f32) {
                 store_run<float>(p, d, target, values);
             } else {
                 store_run<bf16>(p, d, target, values);
             }
+            if (p.epilogue.moments != nullptr && target.column < target.end) moments.add(values);
         }
         __syncwarp();
+    }
+    if (p.epilogue.moments != nullptr) {
+        const Run own = place(row, column + lane % kRuns * kRun);
+        store_cell<kRuns>(moments, p.epilogue.moments, own.row / Tiling::kWarpM, p.n, own.column, own.end);
     }
 }
 

@@ -22,6 +22,10 @@ StripLaunch plan_apply(const BatchNorm& n) {
     return plan_strips(n.rows, n.channels, width_of(n), {.least_rows = 8, .most_rows = 32, .blocks = 1056});
 }
 
+std::int64_t cells_of(const CellMoments& m) { return ceil_div(m.rows, m.cell_rows); }
+int width_of(const CellMoments& m) { return m.channels % dev::kWide<float> == 0 ? dev::kWide<float> : 1; }
+StripLaunch plan_merge(const CellMoments& m) { return reduce::plan_columns(cells_of(m), m.channels, width_of(m)); }
+
 // The workspace: counters and partial cells of the reduction, then two vectors [C] for results that nobody asked for.
 constexpr int kMostTerms = 3;
 std::size_t vector_bytes(const BatchNorm& n) { return round_to_256(static_cast<std::size_t>(n.channels) * 4); }
@@ -43,9 +47,15 @@ Workspace cut(const BatchNorm& n, std::span<std::byte> memory) {
     return w;
 }
 
+void check_workspace(std::span<std::byte> workspace, std::size_t needed, const std::string& name) {
+    require(workspace.size() >= needed && is_aligned(workspace.data(), 16), name,
+            "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " + std::to_string(needed) +
+                ", aligned to 16");
+}
+
 // inputs and outputs: activations [M, C], of which outputs may be null; vectors: [C], null where not asked for.
 void check(const BatchNorm& n, std::initializer_list<const void*> inputs, std::initializer_list<const void*> outputs,
-           std::initializer_list<const float*> vectors, std::span<std::byte> workspace) {
+           std::initializer_list<const float*> vectors) {
     const std::string name = name_of(n);
     require(n.rows >= 1 && n.channels >= 0, name, "it needs at least one value per channel");
     require_activation_type(n.dtype, name);
@@ -61,9 +71,6 @@ void check(const BatchNorm& n, std::initializer_list<const void*> inputs, std::i
     for (const float* pointer : vectors) {
         require(is_aligned(pointer, wide), name, "a vector is not aligned to " + std::to_string(wide) + " bytes");
     }
-    require(workspace.size() >= workspace_bytes(n) && is_aligned(workspace.data(), 16), name,
-            "the workspace has " + std::to_string(workspace.size()) + " bytes and must have " +
-                std::to_string(workspace_bytes(n)) + ", aligned to 16");
 }
 
 // The operands of one call, typed, named and shaped for reports.
@@ -91,29 +98,42 @@ struct Call {
 };
 
 template <class T>
+void run_plain(const Call<T>& c, const Apply& a) {
+    const BatchNorm& n = c.norm;
+    dev::launch(batch_norm_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream, c.in(a.x, "x"),
+                c.in(a.gamma, "gamma"), c.in(a.beta, "beta"), c.in(a.mean, "mean"), c.in(a.variance, "variance"),
+                c.in_unless(a.y, a.residual, "residual"), c.out(a.y, "y"), c.elements(), n.channels, n.epsilon,
+                n.activation);
+}
+
+template <int Width, class T>
+void run_tuned(const Call<T>& c, const Apply& a) {
+    const BatchNorm& n = c.norm;
+    const StripLaunch apply = plan_apply(n);
+    dev::launch(batch_norm_apply<T, Width>, apply.grid, apply.block, 0, c.stream, c.in(a.x, "x"),
+                c.in(a.gamma, "gamma"), c.in(a.beta, "beta"), c.in(a.mean, "mean"), c.in(a.variance, "variance"),
+                c.in_unless(a.y, a.residual, "residual"), c.out(a.y, "y"), apply.strips, n.epsilon, n.activation);
+}
+
+Apply second_half(const Forward& f) { return {f.x, f.gamma, f.beta, f.mean, f.variance, f.residual, f.y}; }
+
+template <class T>
 void run_plain(const Call<T>& c, const Forward& f) {
     const BatchNorm& n = c.norm;
     dev::launch(batch_norm_moments_plain<T>, c.channel_blocks(), dim3(kPlainThreads), sizeof(PlainMemory), c.stream,
                 c.in(f.x, "x"), c.out(f.mean, "mean"), c.out(f.variance, "variance"), n.rows, n.channels);
-    if (f.y == nullptr) return;
-    dev::launch(batch_norm_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream, c.in(f.x, "x"),
-                c.in(f.gamma, "gamma"), c.in(f.beta, "beta"), c.in(f.mean, "mean"), c.in(f.variance, "variance"),
-                c.in_unless(f.y, f.residual, "residual"), c.out(f.y, "y"), c.elements(), n.channels, n.epsilon,
-                n.activation);
+    if (f.y != nullptr) run_plain(c, second_half(f));
 }
 
 template <int Width, class T>
 void run_tuned(const Call<T>& c, const Forward& f) {
     const BatchNorm& n = c.norm;
-    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width), apply = plan_apply(n);
+    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width);
     if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
     dev::launch(batch_norm_moments<T, Width>, sums.grid, sums.block, sizeof(reduce::ColumnMemory<Moments<T, Width>>),
                 c.stream, c.in(f.x, "x"), c.out(f.mean, "mean"), c.out(f.variance, "variance"), c.workspace.partials,
                 c.workspace.arrived, sums.strips);
-    if (f.y == nullptr) return;
-    dev::launch(batch_norm_apply<T, Width>, apply.grid, apply.block, 0, c.stream, c.in(f.x, "x"),
-                c.in(f.gamma, "gamma"), c.in(f.beta, "beta"), c.in(f.mean, "mean"), c.in(f.variance, "variance"),
-                c.in_unless(f.y, f.residual, "residual"), c.out(f.y, "y"), apply.strips, n.epsilon, n.activation);
+    if (f.y != nullptr) run_tuned<Width>(c, second_half(f));
 }
 
 template <class T>
@@ -172,8 +192,9 @@ std::size_t workspace_bytes(const BatchNorm& n) {
 
 void forward(const BatchNorm& n, const Forward& operands, std::span<std::byte> memory, dev::Stream& stream) {
     check(n, {operands.x, operands.gamma, operands.beta}, {operands.residual, operands.y},
-          {operands.gamma, operands.beta, operands.mean, operands.variance}, memory);
+          {operands.gamma, operands.beta, operands.mean, operands.variance});
     if (n.channels == 0) return;
+    check_workspace(memory, workspace_bytes(n), name_of(n));
     const Workspace workspace = cut(n, memory);
     Forward call = operands;
     if (call.mean == nullptr) call.mean = workspace.vectors[0];
@@ -181,10 +202,43 @@ void forward(const BatchNorm& n, const Forward& operands, std::span<std::byte> m
     run_typed(n, call, workspace, stream);
 }
 
+void apply(const BatchNorm& n, const Apply& operands, dev::Stream& stream) {
+    check(n, {operands.x, operands.gamma, operands.beta, operands.mean, operands.variance, operands.y},
+          {operands.residual}, {operands.gamma, operands.beta, operands.mean, operands.variance});
+    if (n.channels > 0) run_typed(n, operands, {}, stream);
+}
+
+std::size_t workspace_bytes(const CellMoments& m) {
+    return m.channels <= 0 ? 0 : reduce::column_workspace_bytes(plan_merge(m), MergedMoments<1>::kTerms);
+}
+
+void merge_moments(const CellMoments& m, std::span<std::byte> memory, dev::Stream& stream) {
+    const std::string name = "merging moments of [" + std::to_string(m.rows) + ", " + std::to_string(m.channels) + "]";
+    require(m.rows >= 1 && m.channels >= 0 && m.cell_rows >= 1, name, "it needs at least one value per channel");
+    if (m.channels == 0) return;
+    for (const float* pointer : std::initializer_list<const float*>{m.cells, m.mean, m.variance}) {
+        require(pointer != nullptr && is_aligned(pointer, 16), name, "an operand is null or not aligned to 16 bytes");
+    }
+    if (workspace_bytes(m) > 0) check_workspace(memory, workspace_bytes(m), name);
+    const StripLaunch sums = plan_merge(m);
+    auto* arrived = reinterpret_cast<unsigned*>(memory.data());
+    auto* partials = reinterpret_cast<float*>(memory.data() + reduce::counter_bytes(sums));
+    if (sums.grid.x > 1) dev::fill_bytes(arrived, 0, reduce::counter_bytes(sums), stream);
+    const auto launch = [&]<int Width>() {
+        dev::launch(merge_cell_moments<Width>, sums.grid, sums.block,
+                    sizeof(reduce::ColumnMemory<MergedMoments<Width>>), stream,
+                    dev::reads(m.cells, "cells", {cells_of(m), 3, m.channels}),
+                    dev::writes(m.mean, "mean", {m.channels}), dev::writes(m.variance, "variance", {m.channels}),
+                    m.rows, m.cell_rows, partials, arrived, sums.strips);
+    };
+    width_of(m) == 1 ? launch.template operator()<1>() : launch.template operator()<dev::kWide<float>>();
+}
+
 void backward(const BatchNorm& n, const Backward& operands, std::span<std::byte> memory, dev::Stream& stream) {
     check(n, {operands.dy, operands.x, operands.gamma, operands.mean, operands.variance}, {operands.dx},
-          {operands.gamma, operands.mean, operands.variance, operands.dgamma, operands.dbeta}, memory);
+          {operands.gamma, operands.mean, operands.variance, operands.dgamma, operands.dbeta});
     if (n.channels == 0) return;
+    check_workspace(memory, workspace_bytes(n), name_of(n));
     const Workspace workspace = cut(n, memory);
     Backward call = operands;
     if (call.dgamma == nullptr) call.dgamma = workspace.vectors[0];

@@ -39,6 +39,26 @@ struct Forward {
     float* variance = nullptr;       // [C]
 };
 
+// The second half of it, of moments that are given.
+struct Apply {
+    const void* x = nullptr;          // [M, C]
+    const float* gamma = nullptr;     // [C]
+    const float* beta = nullptr;      // [C]
+    const float* mean = nullptr;      // [C]
+    const float* variance = nullptr;  // [C]
+    const void* residual = nullptr;   // [M, C] or null; may be y itself
+    void* y = nullptr;                // [M, C]
+};
+
+// The mean and the variance of each channel from those of cells of `cell_rows` successive rows, which the kernel that
+// made x has left (gemm::Epilogue::moments).
+struct CellMoments {
+    std::int64_t rows = 0, channels = 0, cell_rows = 0;  // M, C
+    const float* cells = nullptr;  // [ceil(M / cell_rows), 3, C]: a value, the mean minus that, squared deviations
+    float* mean = nullptr;         // [C]
+    float* variance = nullptr;     // [C]
+};
+
 // With x' = (x - mean) / sqrt(variance + epsilon) and E the mean over a channel's values (section 3 of the paper):
 //   dgamma = Sum dy x',  dbeta = Sum dy,  dx = gamma / sqrt(variance + epsilon) (dy - E[dy] - x' E[dy x'])
 struct Backward {
@@ -52,13 +72,16 @@ struct Backward {
     float* dbeta = nullptr;           // [C]
 };
 
-// Device memory that forward() and backward() need besides the operands, in bytes.
+// Device memory that forward() and backward(), or merge_moments(), need besides the operands, in bytes.
 std::size_t workspace_bytes(const BatchNorm& norm);
+std::size_t workspace_bytes(const CellMoments& moments);  // of merge_moments()
 
 // Enqueue on `stream`. Workspace: device memory, 16-byte aligned; its content does not matter before or after, but
 // nobody else may use it at the same time. Nothing is launched where C is 0. Throw UsageError where the sizes make no
 // sense (M must be at least 1), an input is null or not aligned to its elements, or the workspace is too small.
 void forward(const BatchNorm& norm, const Forward& operands, std::span<std::byte> workspace, dev::Stream& stream);
+void apply(const BatchNorm& norm, const Apply& operands, dev::Stream& stream);
+void merge_moments(const CellMoments& moments, std::span<std::byte> workspace, dev::Stream& stream);
 void backward(const BatchNorm& norm, const Backward& operands, std::span<std::byte> workspace, dev::Stream& stream);
 
 // What follows acts on parameters, once for each time they change: one variant, as there is nothing to gain.

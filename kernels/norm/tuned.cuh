@@ -76,6 +76,67 @@ struct Moments {
     }
 };
 
+// Moments of a channel from those of cells of its rows; a row of the reduction is a cell. Means are taken about the
+// first cell's value.
+template <int Width>
+struct MergedMoments {
+    static constexpr int kWidth = Width, kTerms = 3;  // count, mean - origin, sum of squared deviations
+    struct Row {
+        float count, value[Width], beyond[Width], squares[Width];
+    };
+    struct State {
+        float origin[Width], cells[Width][kTerms];
+    };
+    const float* cells;
+    float *mean, *variance;
+    std::int64_t rows, cell_rows, channels;
+
+    CAMBIUM_DEVICE Row load(std::int64_t cell, std::int64_t channel) const {
+        const std::int64_t left = rows - cell * cell_rows;
+        Row row;
+        row.count = static_cast<float>(left < cell_rows ? left : cell_rows);
+        const float* first = cells + 3 * cell * channels + channel;
+        dev::load_floats(first, row.value);
+        dev::load_floats(first + channels, row.beyond);
+        dev::load_floats(first + 2 * channels, row.squares);
+        return row;
+    }
+    CAMBIUM_DEVICE State begin(std::int64_t, std::int64_t channel) const {
+        State state{};
+        dev::load_floats(cells + channel, state.origin);
+        return state;
+    }
+    CAMBIUM_DEVICE void add(State& state, const Row& row) const {
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            merge(state.cells[i], {row.count, row.value[i] - state.origin[i] + row.beyond[i], row.squares[i]});
+        }
+    }
+    CAMBIUM_DEVICE void close(const State& state, std::int64_t, float (&closed)[Width][kTerms]) const {
+#pragma unroll
+        for (int i = 0; i < Width; ++i)
+            for (int t = 0; t < kTerms; ++t) closed[i][t] = state.cells[i][t];
+    }
+    static CAMBIUM_DEVICE void merge(float (&a)[kTerms], const float (&b)[kTerms]) {
+        if (b[0] == 0.0f) return;
+        const float count = a[0] + b[0], share = b[0] / count, difference = b[1] - a[1];
+        a[2] += b[2] + difference * difference * (a[0] * share);
+        a[1] += difference * share;
+        a[0] = count;
+    }
+    CAMBIUM_DEVICE void finish(std::int64_t channel, const float (&merged)[Width][kTerms]) const {
+        float origin[Width], means[Width], variances[Width];
+        dev::load_floats(cells + channel, origin);
+#pragma unroll
+        for (int i = 0; i < Width; ++i) {
+            means[i] = origin[i] + merged[i][1];
+            variances[i] = merged[i][2] / merged[i][0];
+        }
+        dev::store_floats(mean + channel, means);
+        dev::store_floats(variance + channel, variances);
+    }
+};
+
 // Sum dy and Sum dy (x - mean).
 template <class T, int Width>
 struct GradientSums {
@@ -136,6 +197,14 @@ template <class T, int Width>
 __global__ void __launch_bounds__(kStripThreads)
     batch_norm_moments(const T* x, float* mean, float* variance, float* partials, unsigned* arrived, Strips strips) {
     reduce::reduce_columns(Moments<T, Width>{x, mean, variance, strips.channels}, strips, partials, arrived);
+}
+
+template <int Width>
+__global__ void __launch_bounds__(kStripThreads)
+    merge_cell_moments(const float* cells, float* mean, float* variance, std::int64_t rows, std::int64_t cell_rows,
+                       float* partials, unsigned* arrived, Strips strips) {
+    reduce::reduce_columns(MergedMoments<Width>{cells, mean, variance, rows, cell_rows, strips.channels}, strips,
+                           partials, arrived);
 }
 
 template <class T, int Width>

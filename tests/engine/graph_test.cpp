@@ -179,6 +179,32 @@ TEST_SUITE("unit") {
         CHECK(count<ops::Add>(graph) == 1);
     }
 
+    TEST_CASE("a convolution takes the moments of the batch norm behind it, whatever that adds") {
+        Graph graph;
+        const Value x = graph.input("x", {2, 4, 4, 3}, DType::f32), gamma = parameter(graph, "gamma", {3}, true);
+        const Value sum = conv2d(x, parameter(graph, "w", {3, 1, 1, 3}, true));
+        const BatchNormResult norm = batch_norm(sum, gamma, gamma, 1e-3);
+        const Value y = relu(add(norm.y, x)), average = scale(norm.mean, 0.1);
+        graph.output("y", y);
+        graph.output("average", average);
+        Graph without = graph;
+
+        passes::fuse_epilogues(graph, accept_all);
+        passes::fuse_moments(graph, accept_all);
+        const Node &conv = graph.producer(sum.id), &apply = graph.producer(y.id);
+        CHECK(to_string(conv.epilogue) == "moments");
+        CHECK(conv.outputs == std::vector{sum.id, norm.mean.id, norm.variance.id});
+        REQUIRE(std::holds_alternative<ops::BatchNormApply>(apply.op));
+        CHECK(std::get<ops::BatchNormApply>(apply.op).epsilon == 1e-3);
+        CHECK(apply.inputs == std::vector{sum.id, gamma.id, gamma.id, norm.mean.id, norm.variance.id, x.id});
+        CHECK(apply.outputs == std::vector{y.id});
+        CHECK(to_string(apply.epilogue) == "+add relu");
+        CHECK(apply.epilogue[0].operand == 5);
+
+        passes::fuse_moments(without, [](const NodeSpec& node) { return !takes_moments(node.epilogue); });
+        CHECK(count<ops::BatchNorm>(without) == 1);
+    }
+
     TEST_CASE("a result that is also an output is not fused away") {
         Graph graph;
         const Value y = conv2d(graph.input("x", {1, 4, 4, 3}, DType::f32), parameter(graph, "w", {3, 1, 1, 3}, false));

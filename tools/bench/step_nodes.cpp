@@ -53,6 +53,7 @@ CountedNode counted(const NodeSpec& node) {
 // Inputs that divide or stand below a root.
 bool is_positive(const NodeSpec& node, std::size_t input) {
     if (std::holds_alternative<ops::BatchNormGradient>(node.op) ||
+        std::holds_alternative<ops::BatchNormApply>(node.op) ||
         std::holds_alternative<ops::LayerNormGradient>(node.op))
         return input == 4;
     if (std::holds_alternative<ops::BatchNormScale>(node.op)) return input == 1;

@@ -38,6 +38,26 @@ struct PartBuffers {
     float* operator[](std::size_t i) { return memory.data() + i * memory.size() / 2; }
 };
 
+// y = (x - mean) scale + beta of a batch norm's node, beta being input 2.
+void normalize(const Operands& o, const NodeSpec& node, const ChannelView& view, const Epilogue& epilogue,
+               const float* mean, const float* scale) {
+    const std::size_t full[] = {0};
+    run_tiled(o, node, full, 0, view, epilogue,
+              [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
+                  kernels().channel.normalize(x[0], mean + tile.channel, scale + tile.channel,
+                                              o.in<float>(2) + tile.channel, y, tile.rows, tile.c);
+              });
+}
+
+// x, y and what the epilogue adds have the same layout.
+void lay_out(Executable& step, const NodeSpec& node, const Layout& layout) {
+    step.input_layouts[0] = layout;
+    step.output_layouts[0] = layout;
+    for (const EpilogueStep& e : node.epilogue) {
+        if (e.kind == EpilogueStep::Kind::add) step.input_layouts[static_cast<std::size_t>(e.operand)] = layout;
+    }
+}
+
 }  // namespace
 
 Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node) {
@@ -67,20 +87,27 @@ Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node) {
             if (o.outputs[1] != nullptr) o.out<float>(1)[k] = mean[k];
             if (o.outputs[2] != nullptr) o.out<float>(2)[k] = static_cast<float>(variance);
         }
-        if (o.outputs[0] == nullptr) return;
-        const std::size_t full[] = {0};
-        run_tiled(o, node, full, 0, view, epilogue,
-                  [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
-                      kernels().channel.normalize(x[0], mean + tile.channel, scale + tile.channel,
-                                                  o.in<float>(2) + tile.channel, y, tile.rows, tile.c);
-                  });
+        if (o.outputs[0] != nullptr) normalize(o, node, view, epilogue, mean, scale);
     });
     step->workspace_bytes = space.bytes();
-    step->input_layouts[0] = layout;
-    step->output_layouts[0] = layout;
-    for (const EpilogueStep& e : node.epilogue) {
-        if (e.kind == EpilogueStep::Kind::add) step->input_layouts[static_cast<std::size_t>(e.operand)] = layout;
-    }
+    lay_out(*step, node, layout);
+    return step;
+}
+
+Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node) {
+    const Layout layout = offered_layout(node);
+    const ChannelView view = channel_view(node.inputs[0].tensor, layout);
+    const NormWorkspace space{0, 0, view.channels(), 1};
+    auto step = make_step(node, [=, epilogue = Epilogue(node)](const Operands& o) {
+        float* scale = space.vector(o, 0);
+        for (std::int64_t k = 0; k < view.channels(); ++k) {
+            const double gamma = static_cast<double>(o.in<float>(1)[k]);
+            scale[k] = static_cast<float>(gamma / std::sqrt(static_cast<double>(o.in<float>(4)[k]) + op.epsilon));
+        }
+        normalize(o, node, view, epilogue, o.in<float>(3), scale);
+    });
+    step->workspace_bytes = space.bytes();
+    lay_out(*step, node, layout);
     return step;
 }
 

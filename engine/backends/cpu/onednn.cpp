@@ -4,6 +4,7 @@
 
 #include "engine/backends/cpu/executable.h"
 #include "engine/backends/cpu/onednn_state.h"
+#include "engine/base/fail.h"
 #include "engine/base/isa.h"
 
 namespace cambium::cpu {
@@ -175,6 +176,8 @@ PostOps::PostOps(const NodeSpec& node, const MemoryDesc& dst) : attributes(user_
                     binary(dnnl::algorithm::binary_add, vector, step.second_operand, false);
                 }
                 break;
+            case EpilogueStep::Kind::moments:
+                fail("the table of operands should have refused moments");
         }
     }
     attributes.set_post_ops(steps);

@@ -31,6 +31,7 @@ constexpr Rule rules[] = {
     {"guard", "xxf", "x"},
     {"increment", "i", "i"},
     {"batch_norm", "rff", "rff", Epilogues::any},
+    {"batch_norm_apply", "rffff", "r", Epilogues::any},
     {"batch_norm_gradient", "rrfff", "rff"},
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},

@@ -1,4 +1,5 @@
 #include "engine/backends/cpu/tiled.h"
+#include "engine/base/fail.h"
 
 #include <algorithm>
 #include <array>
@@ -59,6 +60,8 @@ void Epilogue::apply(const Operands& operands, const Tile& tile, float* y, float
                 channel.scale_shift(y, operands.in<float>(operand) + tile.channel, shift, y, tile.rows, tile.c);
                 break;
             }
+            case EpilogueStep::Kind::moments:
+                fail("the table of operands should have refused moments");
         }
     }
 }

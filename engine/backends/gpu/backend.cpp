@@ -48,7 +48,7 @@ class GpuBackend final : public Backend {
     }
 
     std::optional<std::string> unsupported(const NodeSpec& node) const override {
-        if (auto missing = missing_from_table(node)) return missing;
+        if (auto missing = missing_from_table(node, context_.options)) return missing;
         return is_vendors(node) ? vendor_->missing(node) : std::nullopt;
     }
 

@@ -6,7 +6,7 @@ namespace cambium::gpu {
 namespace {
 
 // The places of the fused form, in order; a step may only fill one behind the last that was filled.
-enum class Place : std::uint8_t { none, scale, bias, activation, residual, last };
+enum class Place : std::uint8_t { none, scale, bias, activation, residual, last, moments };
 
 Place place_of(const EpilogueStep& step, const FusedEpilogue& so_far) {
     switch (step.kind) {
@@ -19,12 +19,18 @@ Place place_of(const EpilogueStep& step, const FusedEpilogue& so_far) {
         case EpilogueStep::Kind::relu:
         case EpilogueStep::Kind::gelu:
             return so_far.residual >= 0 ? Place::last : Place::activation;
+        case EpilogueStep::Kind::moments:
+            return Place::moments;
     }
     return Place::none;
 }
 
 gemm::Activation activation_of(const EpilogueStep& step) {
     return step.kind == EpilogueStep::Kind::gelu ? gemm::Activation::gelu : gemm::Activation::relu;
+}
+
+bool is_batch_norm(const Op& op) {
+    return std::holds_alternative<ops::BatchNorm>(op) || std::holds_alternative<ops::BatchNormApply>(op);
 }
 
 // Its kernels have only the end of the form: a residual, and a relu behind it.
@@ -69,6 +75,9 @@ std::optional<FusedEpilogue> fused_epilogue(const std::vector<EpilogueStep>& ste
             case Place::residual:
                 fused.residual = step.operand;
                 break;
+            case Place::moments:
+                fused.moments = true;
+                break;
             default:
                 fused.last = activation_of(step);
         }
@@ -79,7 +88,7 @@ std::optional<FusedEpilogue> fused_epilogue(const std::vector<EpilogueStep>& ste
 std::optional<std::string> missing_epilogue(const NodeSpec& node) {
     if (node.epilogue.empty()) return std::nullopt;
     const std::optional<FusedEpilogue> fused = fused_epilogue(node.epilogue);
-    const bool known = fused && (!std::holds_alternative<ops::BatchNorm>(node.op) || is_known_to_batch_norm(*fused));
+    const bool known = fused && (!is_batch_norm(node.op) || is_known_to_batch_norm(*fused));
     if (!known) return fmt::format("no epilogue of the order {}", to_string(node.epilogue));
     if (fused->residual < 0) return std::nullopt;
     const DType residual = node.inputs[static_cast<std::size_t>(fused->residual)].tensor.dtype;

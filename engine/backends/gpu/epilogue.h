@@ -1,5 +1,5 @@
-// A node's epilogue as the kernels have it: y = last(activation(scale x + bias) + residual), each part optional. Steps
-// in another order are refused, and the graph is then left unfused there.
+// A node's epilogue as the kernels have it: y = last(activation(scale x + bias) + residual), each part optional, then
+// perhaps moments of y. Steps in another order are refused, and the graph is then left unfused there.
 #pragma once
 
 #include <optional>
@@ -13,6 +13,7 @@ namespace cambium::gpu {
 struct FusedEpilogue {
     int scale = -1, bias = -1, residual = -1;  // inputs of the node, or -1
     gemm::Activation activation = gemm::Activation::none, last = gemm::Activation::none;
+    bool moments = false;
 
     gemm::Epilogue bound(const Operands& operands) const;
 };

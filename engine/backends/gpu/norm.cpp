@@ -53,6 +53,26 @@ Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& 
     return step;
 }
 
+Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node, const Context& context) {
+    norm::BatchNorm norm = batch_norm_of(node.inputs[0].tensor, op.epsilon, context);
+    const FusedEpilogue epilogue = *fused_epilogue(node.epilogue);
+    norm.activation = activation_of(epilogue);
+    dev::Stream& stream = context.stream;
+    Prepared step = make_step([=, &stream](const Operands& o) {
+        norm::apply(norm,
+                    {.x = o.inputs[0],
+                     .gamma = o.in<float>(1),
+                     .beta = o.in<float>(2),
+                     .mean = o.in<float>(3),
+                     .variance = o.in<float>(4),
+                     .residual = epilogue.bound(o).residual,
+                     .y = o.outputs[0]},
+                    stream);
+    });
+    if (epilogue.residual >= 0) step->aliases = {{.output = 0, .input = epilogue.residual}};
+    return step;
+}
+
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context) {
     const norm::BatchNorm norm = batch_norm_of(node.inputs[1].tensor, op.epsilon, context);
     dev::Stream& stream = context.stream;

@@ -12,6 +12,7 @@ Prepared prepare(const ops::AttentionGradient& op, const NodeSpec& node, const C
 // augment.cpp
 Prepared prepare(const ops::Augment& op, const NodeSpec& node, const Context& context);
 // conv.cpp
+std::optional<std::string> missing_moments(const NodeSpec& node, const Options& options);
 Prepared prepare(const ops::Conv2d& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dInputGradient& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::Conv2dFilterGradient& op, const NodeSpec& node, const Context& context);
@@ -45,6 +46,7 @@ Prepared prepare(const ops::Broadcast& op, const NodeSpec& node, const Context& 
 Prepared prepare(const ops::MatMul& op, const NodeSpec& node, const Context& context);
 // norm.cpp
 Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node, const Context& context);
+Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node, const Context& context);

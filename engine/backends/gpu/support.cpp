@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/backends/gpu/epilogue.h"
+#include "engine/backends/gpu/prepare.h"
 #include "engine/backends/rules.h"
 #include "kernels/attention/attention.h"
 
@@ -11,8 +12,8 @@ namespace {
 
 // The letters are explained at Rule.
 constexpr Rule rules[] = {
-    {"conv2d", "ff", "f", Epilogues::any},
-    {"conv2d", "bb", "r", Epilogues::any},
+    {"conv2d", "ff", "f", Epilogues::any_and_moments},
+    {"conv2d", "bb", "r", Epilogues::any_and_moments},
     {"conv2d_input_gradient", "ff", "f"},
     {"conv2d_input_gradient", "bb", "r"},
     {"conv2d_filter_gradient", "ff", "f"},
@@ -20,6 +21,7 @@ constexpr Rule rules[] = {
     {"matmul", "ff", "f", Epilogues::any},
     {"matmul", "bb", "r", Epilogues::any},
     {"batch_norm", "aff", "aff", Epilogues::any},
+    {"batch_norm_apply", "affff", "a", Epilogues::any},
     {"batch_norm_gradient", "aafff", "aff"},
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
@@ -85,10 +87,11 @@ std::optional<std::string> missing_size(const NodeSpec& node) {
 
 }  // namespace
 
-std::optional<std::string> missing_from_table(const NodeSpec& node) {
+std::optional<std::string> missing_from_table(const NodeSpec& node, const Options& options) {
     if (auto missing = missing_from(rules, node)) return missing;
     if (auto missing = missing_size(node)) return missing;
-    return missing_epilogue(node);
+    if (auto missing = missing_epilogue(node)) return missing;
+    return missing_moments(node, options);
 }
 
 }  // namespace cambium::gpu

@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include "engine/backends/backend.h"
+#include "engine/backends/gpu/gpu_backend.h"
 
 namespace cambium::gpu {
 
 // Nothing if the table has the node, else what it lacks.
-std::optional<std::string> missing_from_table(const NodeSpec& node);
+std::optional<std::string> missing_from_table(const NodeSpec& node, const Options& options);
 
 }  // namespace cambium::gpu

@@ -29,6 +29,7 @@ class Libraries final : public Vendor {
     }
     std::optional<std::string> missing(const NodeSpec& node) const override {
         if (is_attention(node.op)) return missing_attention(node);
+        if (takes_moments(node.epilogue)) return "no moments of a convolution by cuDNN";
         for (const std::vector<OperandSpec>* operands : {&node.inputs, &node.outputs}) {
             for (const OperandSpec& operand : *operands) {
                 if (operand.tensor.shape.count() == 0) return "no empty operands by the provider vendor";

@@ -26,6 +26,16 @@ void for_each_element(const Rows& rows, F f) {
 
 }  // namespace
 
+void run(const ops::BatchNormApply& op, const Operands& operands) {
+    double* y = operands.out(0);
+    if (y == nullptr) return;
+    const double *x = operands.in(0), *gamma = operands.in(1), *beta = operands.in(2);
+    const double *mean = operands.in(3), *variance = operands.in(4);
+    for_each_element(Rows(operands.shape(0)), [&](std::int64_t i, std::int64_t c) {
+        y[i] = gamma[c] * (x[i] - mean[c]) / std::sqrt(variance[c] + op.epsilon) + beta[c];
+    });
+}
+
 void run(const ops::BatchNorm& op, const Operands& operands) {
     const Rows rows(operands.shape(0));
     const double *x = operands.in(0), *gamma = operands.in(1), *beta = operands.in(2);

@@ -36,9 +36,9 @@ Policy policy_of(const Node& node) {
     if (is_any<Add, Multiply, ReluGradient, GeluGradient, BatchNormGradient, LayerNormGradient>(op))
         return {Kind::follower, 2};
     if (is_any<Concat>(op)) return {Kind::follower, static_cast<int>(node.inputs.size())};
-    if (is_any<Scale, AddBias, ScaleShift, Relu, Gelu, Dropout, BatchNorm, LayerNorm, MaxPool2d, MaxPool2dGradient,
-               AvgPool2d, AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice, Pad, Reshape,
-               Transposition>(op)) {
+    if (is_any<Scale, AddBias, ScaleShift, Relu, Gelu, Dropout, BatchNorm, BatchNormApply, LayerNorm, MaxPool2d,
+               MaxPool2dGradient, AvgPool2d, AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice,
+               Pad, Reshape, Transposition>(op)) {
         return {Kind::follower, 1};
     }
     return {};

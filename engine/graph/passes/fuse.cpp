@@ -1,4 +1,5 @@
-// Fusion of elementwise steps into the convolution, matrix product or batch norm before them.
+// Fusion of elementwise steps into the convolution, matrix product or batch norm before them, and of a batch norm's
+// moments into the convolution before it.
 #include <algorithm>
 #include <optional>
 
@@ -99,6 +100,32 @@ class Fuser {
 
 void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& supported) {
     Fuser(graph, supported).run();
+}
+
+void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supported) {
+    std::vector<Node> nodes = graph.nodes();
+    for (Node& norm : nodes) {
+        const auto* op = std::get_if<ops::BatchNorm>(&norm.op);
+        if (op == nullptr) continue;
+        Node& conv = nodes[static_cast<std::size_t>(graph.info(norm.inputs[0]).node)];
+        if (!std::holds_alternative<ops::Conv2d>(conv.op) || takes_moments(conv.epilogue)) continue;
+        const int mean = norm.outputs[1], variance = norm.outputs[2];
+        Node with_moments = conv;
+        with_moments.epilogue.push_back({EpilogueStep::Kind::moments});
+        with_moments.outputs.insert(with_moments.outputs.end(), {mean, variance});
+        Node apply = norm;
+        apply.op = ops::BatchNormApply{op->epsilon};
+        apply.inputs.insert(apply.inputs.begin() + 3, {mean, variance});
+        for (EpilogueStep& step : apply.epilogue) {
+            if (step.operand >= 0) step.operand += 2;
+            if (step.second_operand >= 0) step.second_operand += 2;
+        }
+        apply.outputs.resize(1);
+        if (!supported(node_spec(graph, with_moments)) || !supported(node_spec(graph, apply))) continue;
+        conv = std::move(with_moments);
+        norm = std::move(apply);
+    }
+    graph.replace_nodes(std::move(nodes));
 }
 
 }  // namespace cambium::passes

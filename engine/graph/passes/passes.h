@@ -30,6 +30,10 @@ void place_casts(Graph& graph);
 // before them, as far as `supported` accepts the fused node.
 void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
 
+// conv -> batch_norm becomes conv with moments -> batch_norm_apply, as far as `supported` accepts both, so that nobody
+// reads the convolution's result for its moments alone. After fuse_epilogues().
+void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
+
 // For each value: whether it can be computed from the store and constants alone.
 std::vector<bool> store_only(const Graph& graph);
 

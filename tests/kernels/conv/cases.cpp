@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "engine/base/philox.h"
+#include "kernels/norm/norm.h"
 
 namespace cambium::test {
 namespace {
@@ -102,7 +103,7 @@ std::vector<T> converted(const std::vector<float>& values, int skew) {
 }
 
 template <class In, class Out>
-std::vector<float> run_typed(const ConvCase& c, const ConvData& data) {
+std::vector<float> run_typed(const ConvCase& c, const ConvData& data, float* cells = nullptr) {
     constexpr float kGuard = -12345.0f;
     constexpr std::size_t kGuards = 16;
     dev::Stream stream;
@@ -113,6 +114,7 @@ std::vector<float> run_typed(const ConvCase& c, const ConvData& data) {
     std::vector<Out> host(size(result_elements(c)) + kGuards, Out(kGuard));
     dev::Buffer<Out> device(host, stream, "result");
     conv::Conv v = c.conv;
+    v.epilogue.moments = cells;
     if (c.scale) v.epilogue.scale = scale.data();
     if (c.bias) v.epilogue.bias = bias.data();
     if (c.residual) v.epilogue.residual = residual.data();
@@ -251,9 +253,33 @@ std::vector<float> low_precision_result(const ConvCase& c, const ConvData& data)
     return sums;
 }
 
-std::vector<float> run_on_device(const ConvCase& c, const ConvData& data) {
-    if (c.conv.math != Math::bf16) return run_typed<float, float>(c, data);
-    return c.conv.output == Output::f32 ? run_typed<bf16, float>(c, data) : run_typed<bf16, bf16>(c, data);
+namespace {
+
+std::vector<float> run(const ConvCase& c, const ConvData& data, float* cells) {
+    if (c.conv.math != Math::bf16) return run_typed<float, float>(c, data, cells);
+    return c.conv.output == Output::f32 ? run_typed<bf16, float>(c, data, cells)
+                                        : run_typed<bf16, bf16>(c, data, cells);
+}
+
+}  // namespace
+
+std::vector<float> run_on_device(const ConvCase& c, const ConvData& data) { return run(c, data, nullptr); }
+
+WithMoments run_with_moments(const ConvCase& c, const ConvData& data) {
+    const Sizes& z = c.conv.sizes;
+    norm::CellMoments moments{.rows = z.n * z.p() * z.q(), .channels = z.k, .cell_rows = conv::moment_rows(c.conv)};
+    const std::int64_t count = (moments.rows + moments.cell_rows - 1) / moments.cell_rows;
+    dev::Stream stream;
+    dev::Buffer<float> cells(size(count * 3 * z.k), "cells"), mean(size(z.k), "mean"), variance(size(z.k), "variance");
+    WithMoments found;
+    found.y = run(c, data, cells.data());
+    moments.cells = cells.data(), moments.mean = mean.data(), moments.variance = variance.data();
+    dev::Buffer<std::byte> workspace(norm::workspace_bytes(moments), "workspace");
+    norm::merge_moments(moments, {workspace.data(), workspace.size()}, stream);
+    found.mean.resize(size(z.k)), found.variance.resize(size(z.k));
+    mean.download(found.mean, stream);
+    variance.download(found.variance, stream);
+    return found;
 }
 
 ConvCase random_case(int number, std::int64_t largest) {

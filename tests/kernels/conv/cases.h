@@ -38,6 +38,13 @@ std::vector<float> low_precision_result(const ConvCase& c, const ConvData& data)
 // Runs it and returns the result. Throws std::runtime_error if anything behind the result was written.
 std::vector<float> run_on_device(const ConvCase& c, const ConvData& data);
 
+// The same with y's moments taken on the way, and merged.
+struct WithMoments {
+    std::vector<float> y, mean, variance;
+    bool operator==(const WithMoments&) const = default;
+};
+WithMoments run_with_moments(const ConvCase& c, const ConvData& data);
+
 // The number-th random case: every direction, type, stride, padding, dilation, grouping, epilogue and plan; bodies,
 // stems, pointwise and depthwise ones, filters as large as their image, no images and no channels. Channels, unless of
 // several groups, are at most `largest`.
