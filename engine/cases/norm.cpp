@@ -40,6 +40,18 @@ Instance batch_norm_gradient(RandomStream& random) {
             {}};
 }
 
+Instance batch_norm_relu_gradient(RandomStream& random) {
+    const Shape x = batch(random);
+    return {BatchNormReluGradient{epsilon(random)},
+            {{.shape = x},
+             {.shape = x, .fill = Fill::separated},
+             {.shape = x},
+             channel(x[-1]),
+             channel(x[-1]),
+             channel(x[-1], Fill::positive)},
+            {}};
+}
+
 Instance batch_norm_scale(RandomStream& random) {
     const std::int64_t C = between(random, 1, 20);
     return {BatchNormScale{epsilon(random)}, {channel(C, Fill::uniform, true), channel(C, Fill::positive)}};
@@ -89,6 +101,7 @@ std::vector<OpCase> norm_cases() {
     return {{"batch_norm", batch_norm},
             {"batch_norm_apply", batch_norm_apply},
             {"batch_norm_gradient", batch_norm_gradient},
+            {"batch_norm_relu_gradient", batch_norm_relu_gradient},
             {"batch_norm_scale", batch_norm_scale},
             {"batch_norm_shift", batch_norm_shift, OpCase::Integers::exact},
             {"scale_filter", scale_filter, OpCase::Integers::exact},

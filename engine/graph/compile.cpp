@@ -370,6 +370,7 @@ Program compile(const Graph& graph, Store& store, Backend& backend, const Compil
         const auto supported = [&](const NodeSpec& node) { return !backend.unsupported(node).has_value(); };
         passes::fuse_epilogues(work, supported);
         passes::fuse_moments(work, supported);
+        passes::fuse_relu_gradients(work, supported);
     }
     auto state = std::make_unique<Program::State>(store, backend);
     Compiler(work, *state).run();

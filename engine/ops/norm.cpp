@@ -68,6 +68,19 @@ void differentiate(const BatchNormGradient&, Backward& b) { b.none("second deriv
 double cost(const BatchNormGradient&, Specs inputs, Specs) { return 10 * elements(inputs[0]); }
 std::string attributes(const BatchNormGradient& op) { return fmt::format("epsilon={}", op.epsilon); }
 
+std::vector<TensorSpec> infer(const BatchNormReluGradient&, Specs inputs) {
+    require_inputs(inputs, 6, 6);
+    require_shape(inputs[1], inputs[0].shape, "the result");
+    require_shape(inputs[2], inputs[0].shape, "the input");
+    const Shape c = channels(inputs[0]);
+    for (std::size_t i = 3; i < 6; ++i) require_shape(inputs[i], c, "gamma, mean and variance");
+    const TensorSpec sum{c, accumulation(inputs[0].dtype)};
+    return {inputs[0], sum, sum, inputs[0]};
+}
+void differentiate(const BatchNormReluGradient&, Backward& b) { b.none("second derivatives are not built"); }
+double cost(const BatchNormReluGradient&, Specs inputs, Specs) { return 11 * elements(inputs[0]); }
+std::string attributes(const BatchNormReluGradient& op) { return fmt::format("epsilon={}", op.epsilon); }
+
 std::vector<TensorSpec> infer(const BatchNormScale&, Specs inputs) { return infer_vectors(inputs, 2); }
 // scale = gamma / sqrt(variance + epsilon) is linear in gamma, so its gradient is the same operator applied to dscale.
 void differentiate(const BatchNormScale& op, Backward& b) {

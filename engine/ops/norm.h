@@ -28,6 +28,14 @@ struct BatchNormGradient {
     double epsilon = 1e-5;
 };
 
+// BatchNormGradient and the ReluGradient before it in one: of y = relu(batch_norm(x) + summand). Inputs: dy, y, x,
+// gamma, mean, variance. Outputs: dx, dgamma [C], dbeta [C] as BatchNormGradient has them of ds, and ds, the summand's
+// gradient: dy where y > 0, else 0.
+struct BatchNormReluGradient {
+    static constexpr std::string_view name = "batch_norm_relu_gradient";
+    double epsilon = 1e-5;
+};
+
 // Inputs: gamma [C], variance [C]. Output: gamma / sqrt(variance + epsilon).
 struct BatchNormScale {
     static constexpr std::string_view name = "batch_norm_scale";
@@ -61,6 +69,7 @@ struct LayerNormGradient {
 CAMBIUM_OPERATOR(BatchNorm)
 CAMBIUM_OPERATOR(BatchNormApply)
 CAMBIUM_OPERATOR(BatchNormGradient)
+CAMBIUM_OPERATOR(BatchNormReluGradient)
 CAMBIUM_OPERATOR(BatchNormScale)
 CAMBIUM_OPERATOR(BatchNormShift)
 CAMBIUM_OPERATOR(ScaleFilter)

@@ -28,13 +28,13 @@ using OpVariant =
                  ops::ScaleShift, ops::ChannelDot, ops::Relu, ops::ReluGradient, ops::Gelu, ops::GeluGradient,
                  ops::Dropout, ops::Guard,
                  ops::Increment,  //
-                 ops::BatchNorm, ops::BatchNormApply, ops::BatchNormGradient, ops::BatchNormScale, ops::BatchNormShift,
-                 ops::ScaleFilter, ops::LayerNorm, ops::LayerNormGradient,                        //
-                 ops::Attention, ops::AttentionGradient, ops::Embedding, ops::EmbeddingGradient,  //
-                 ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,  //
-                 ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                          //
-                 ops::Concat, ops::Slice, ops::Pad, ops::Reshape, ops::Transposition,             //
-                 ops::ReduceSum, ops::Broadcast, ops::GlobalNorm,                                 //
+                 ops::BatchNorm, ops::BatchNormApply, ops::BatchNormGradient, ops::BatchNormReluGradient,
+                 ops::BatchNormScale, ops::BatchNormShift, ops::ScaleFilter, ops::LayerNorm, ops::LayerNormGradient,  //
+                 ops::Attention, ops::AttentionGradient, ops::Embedding, ops::EmbeddingGradient,                      //
+                 ops::MaxPool2d, ops::MaxPool2dGradient, ops::AvgPool2d, ops::AvgPool2dGradient,                      //
+                 ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dGradient,                                              //
+                 ops::Concat, ops::Slice, ops::Pad, ops::Reshape, ops::Transposition,                                 //
+                 ops::ReduceSum, ops::Broadcast, ops::GlobalNorm,                                                     //
                  ops::Softmax, ops::SoftmaxGradient, ops::SoftmaxCrossEntropy, ops::SoftmaxCrossEntropyGradient,
                  ops::TopKCount,  //
                  ops::ClipScale, ops::SgdUpdate, ops::AdamUpdate>;

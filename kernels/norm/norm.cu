@@ -1,6 +1,8 @@
 // Batch norm's launches: what a descriptor must satisfy, the width of accesses, and the passes in order.
 #include "kernels/norm/norm.h"
 
+#include <algorithm>
+
 #include "kernels/norm/parameters.cuh"
 #include "kernels/norm/plain.cuh"
 #include "kernels/norm/tuned.cuh"
@@ -84,8 +86,9 @@ struct Call {
         return dev::reads(static_cast<const T*>(pointer), name, {norm.rows, norm.channels});
     }
     // An input that shares its memory with an output cannot be declared as only read.
-    auto in_unless(const void* output, const void* pointer, std::string_view name) const {
-        return dev::declare(static_cast<const T*>(pointer), name, {norm.rows, norm.channels}, pointer == output);
+    auto in_unless(std::initializer_list<const void*> outputs, const void* pointer, std::string_view name) const {
+        const bool written = std::ranges::find(outputs, pointer) != outputs.end();
+        return dev::declare(static_cast<const T*>(pointer), name, {norm.rows, norm.channels}, written);
     }
     auto out(void* pointer, std::string_view name) const {
         return dev::writes(static_cast<T*>(pointer), name, {norm.rows, norm.channels});
@@ -102,7 +105,7 @@ void run_plain(const Call<T>& c, const Apply& a) {
     const BatchNorm& n = c.norm;
     dev::launch(batch_norm_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream, c.in(a.x, "x"),
                 c.in(a.gamma, "gamma"), c.in(a.beta, "beta"), c.in(a.mean, "mean"), c.in(a.variance, "variance"),
-                c.in_unless(a.y, a.residual, "residual"), c.out(a.y, "y"), c.elements(), n.channels, n.epsilon,
+                c.in_unless({a.y}, a.residual, "residual"), c.out(a.y, "y"), c.elements(), n.channels, n.epsilon,
                 n.activation);
 }
 
@@ -112,7 +115,7 @@ void run_tuned(const Call<T>& c, const Apply& a) {
     const StripLaunch apply = plan_apply(n);
     dev::launch(batch_norm_apply<T, Width>, apply.grid, apply.block, 0, c.stream, c.in(a.x, "x"),
                 c.in(a.gamma, "gamma"), c.in(a.beta, "beta"), c.in(a.mean, "mean"), c.in(a.variance, "variance"),
-                c.in_unless(a.y, a.residual, "residual"), c.out(a.y, "y"), apply.strips, n.epsilon, n.activation);
+                c.in_unless({a.y}, a.residual, "residual"), c.out(a.y, "y"), apply.strips, n.epsilon, n.activation);
 }
 
 Apply second_half(const Forward& f) { return {f.x, f.gamma, f.beta, f.mean, f.variance, f.residual, f.y}; }
@@ -140,29 +143,32 @@ template <class T>
 void run_plain(const Call<T>& c, const Backward& b) {
     const BatchNorm& n = c.norm;
     dev::launch(batch_norm_sums_plain<T>, c.channel_blocks(), dim3(kPlainThreads), sizeof(PlainMemory), c.stream,
-                c.in(b.dy, "dy"), c.in(b.x, "x"), c.in(b.mean, "mean"), c.in(b.variance, "variance"),
-                c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), n.rows, n.channels, n.epsilon);
-    if (b.dx == nullptr) return;
+                c.in(b.dy, "dy"), c.in(b.x, "x"), c.in(b.relu, "relu"), c.in(b.mean, "mean"),
+                c.in(b.variance, "variance"), c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), n.rows, n.channels,
+                n.epsilon);
+    if (b.dx == nullptr && b.ds == nullptr) return;
     dev::launch(batch_norm_gradient_plain<T>, c.element_blocks(), dim3(kPlainThreads), 0, c.stream,
-                c.in_unless(b.dx, b.dy, "dy"), c.in_unless(b.dx, b.x, "x"), c.in(b.gamma, "gamma"),
-                c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"), c.in(b.dbeta, "dbeta"),
-                c.out(b.dx, "dx"), c.elements(), n.channels, n.epsilon);
+                c.in_unless({b.dx, b.ds}, b.dy, "dy"), c.in_unless({b.dx, b.ds}, b.x, "x"), c.in(b.relu, "relu"),
+                c.in(b.gamma, "gamma"), c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"),
+                c.in(b.dbeta, "dbeta"), c.out(b.dx, "dx"), c.out(b.ds, "ds"), c.elements(), n.channels, n.epsilon);
 }
 
+// Where the first pass has stored ds, the second reads that.
 template <int Width, class T>
 void run_tuned(const Call<T>& c, const Backward& b) {
     const BatchNorm& n = c.norm;
     const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width), apply = plan_apply(n);
     if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
     dev::launch(batch_norm_sums<T, Width>, sums.grid, sums.block, sizeof(reduce::ColumnMemory<GradientSums<T, Width>>),
-                c.stream, c.in(b.dy, "dy"), c.in(b.x, "x"), c.in(b.mean, "mean"), c.in(b.variance, "variance"),
-                c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), c.workspace.partials, c.workspace.arrived,
-                sums.strips, n.epsilon);
+                c.stream, c.in_unless({b.ds}, b.dy, "dy"), c.in(b.x, "x"), c.in(b.relu, "relu"), c.in(b.mean, "mean"),
+                c.in(b.variance, "variance"), c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), c.out(b.ds, "ds"),
+                c.workspace.partials, c.workspace.arrived, sums.strips, n.epsilon);
     if (b.dx == nullptr) return;
+    const void *dy = b.ds != nullptr ? b.ds : b.dy, *relu = b.ds != nullptr ? nullptr : b.relu;
     dev::launch(batch_norm_gradient_apply<T, Width>, apply.grid, apply.block, 0, c.stream,
-                c.in_unless(b.dx, b.dy, "dy"), c.in_unless(b.dx, b.x, "x"), c.in(b.gamma, "gamma"),
-                c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"), c.in(b.dbeta, "dbeta"),
-                c.out(b.dx, "dx"), apply.strips, n.epsilon);
+                c.in_unless({b.dx}, dy, "dy"), c.in_unless({b.dx}, b.x, "x"), c.in(relu, "relu"),
+                c.in(b.gamma, "gamma"), c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"),
+                c.in(b.dbeta, "dbeta"), c.out(b.dx, "dx"), apply.strips, n.epsilon);
 }
 
 template <class T, class Operands>
@@ -235,7 +241,9 @@ void merge_moments(const CellMoments& m, std::span<std::byte> memory, dev::Strea
 }
 
 void backward(const BatchNorm& n, const Backward& operands, std::span<std::byte> memory, dev::Stream& stream) {
-    check(n, {operands.dy, operands.x, operands.gamma, operands.mean, operands.variance}, {operands.dx},
+    require(operands.ds == nullptr || operands.relu != nullptr, name_of(n), "ds is wanted of a relu that is not given");
+    check(n, {operands.dy, operands.x, operands.gamma, operands.mean, operands.variance},
+          {operands.relu, operands.dx, operands.ds},
           {operands.gamma, operands.mean, operands.variance, operands.dgamma, operands.dbeta});
     if (n.channels == 0) return;
     check_workspace(memory, workspace_bytes(n), name_of(n));

@@ -61,15 +61,18 @@ struct CellMoments {
 
 // With x' = (x - mean) / sqrt(variance + epsilon) and E the mean over a channel's values (section 3 of the paper):
 //   dgamma = Sum dy x',  dbeta = Sum dy,  dx = gamma / sqrt(variance + epsilon) (dy - E[dy] - x' E[dy x'])
+// Where forward() had a relu, whose result `relu` is, the same with ds in dy's place: dy where relu > 0, else 0.
 struct Backward {
     const void* dy = nullptr;         // [M, C]
     const void* x = nullptr;          // [M, C]
     const float* gamma = nullptr;     // [C]
     const float* mean = nullptr;      // [C], of forward()
     const float* variance = nullptr;  // [C], of forward()
+    const void* relu = nullptr;       // [M, C], or null where there was no relu
     void* dx = nullptr;               // [M, C]; may be dy or x itself
     float* dgamma = nullptr;          // [C]
     float* dbeta = nullptr;           // [C]
+    void* ds = nullptr;               // [M, C], only with relu: the residual's gradient; may be dy itself
 };
 
 // Device memory that forward() and backward(), or merge_moments(), need besides the operands, in bytes.

@@ -64,15 +64,22 @@ __global__ void __launch_bounds__(kPlainThreads)
     y[i] = T(activation == Activation::relu && value < 0.0f ? 0.0f : value);
 }
 
+// dy behind the relu, if there was one.
+template <class T>
+CAMBIUM_DEVICE float summand_gradient(const T* dy, const T* relu, std::int64_t i) {
+    return relu == nullptr || static_cast<float>(relu[i]) > 0.0f ? static_cast<float>(dy[i]) : 0.0f;
+}
+
 template <class T>
 __global__ void __launch_bounds__(kPlainThreads)
-    batch_norm_sums_plain(const T* dy, const T* x, const float* mean, const float* variance, float* dgamma,
-                          float* dbeta, std::int64_t rows, std::int64_t channels, float epsilon) {
+    batch_norm_sums_plain(const T* dy, const T* x, const T* relu, const float* mean, const float* variance,
+                          float* dgamma, float* dbeta, std::int64_t rows, std::int64_t channels, float epsilon) {
     auto& shared = dev::shared<PlainMemory>();
     const float centre = mean[blockIdx.x];
-    const float sum = channel_sum(shared, rows, channels, [&](std::int64_t i) { return static_cast<float>(dy[i]); });
+    const float sum =
+        channel_sum(shared, rows, channels, [&](std::int64_t i) { return summand_gradient(dy, relu, i); });
     const float product = channel_sum(shared, rows, channels, [&](std::int64_t i) {
-        return static_cast<float>(dy[i]) * (static_cast<float>(x[i]) - centre);
+        return summand_gradient(dy, relu, i) * (static_cast<float>(x[i]) - centre);
     });
     if (threadIdx.x == 0) {
         dbeta[blockIdx.x] = sum;
@@ -82,16 +89,18 @@ __global__ void __launch_bounds__(kPlainThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kPlainThreads)
-    batch_norm_gradient_plain(const T* dy, const T* x, const float* gamma, const float* mean, const float* variance,
-                              const float* dgamma, const float* dbeta, T* dx, std::int64_t elements,
-                              std::int64_t channels, float epsilon) {
+    batch_norm_gradient_plain(const T* dy, const T* x, const T* relu, const float* gamma, const float* mean,
+                              const float* variance, const float* dgamma, const float* dbeta, T* dx, T* ds,
+                              std::int64_t elements, std::int64_t channels, float epsilon) {
     const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kPlainThreads + threadIdx.x;
     if (i >= elements) return;
     const std::int64_t c = i % channels;
     const auto count = static_cast<float>(elements / channels);
     const float rstd = 1.0f / sqrtf(variance[c] + epsilon);
-    const float normalised = (static_cast<float>(x[i]) - mean[c]) * rstd;
-    dx[i] = T(gamma[c] * rstd * (static_cast<float>(dy[i]) - dbeta[c] / count - normalised * (dgamma[c] / count)));
+    const float normalised = (static_cast<float>(x[i]) - mean[c]) * rstd, gradient = summand_gradient(dy, relu, i);
+    if (ds != nullptr) ds[i] = T(gradient);
+    if (dx == nullptr) return;
+    dx[i] = T(gamma[c] * rstd * (gradient - dbeta[c] / count - normalised * (dgamma[c] / count)));
 }
 
 }  // namespace cambium::norm

@@ -137,25 +137,42 @@ struct MergedMoments {
     }
 };
 
-// Sum dy and Sum dy (x - mean).
+// A row of the operands of a gradient: dy, x and, where there was a relu, its result.
+template <class T, int Width>
+struct GradientRow {
+    dev::Packed<T, Width> dy, x, relu;
+    std::int64_t at;
+
+    CAMBIUM_DEVICE GradientRow() = default;
+    CAMBIUM_DEVICE GradientRow(const T* dy_data, const T* x_data, const T* relu_data, std::int64_t first) : at(first) {
+        dy = dev::load_packed<Width>(dy_data + at);
+        x = dev::load_packed<Width>(x_data + at);
+        if (relu_data != nullptr) relu = dev::load_packed<Width>(relu_data + at);
+    }
+    // dy, behind the relu.
+    CAMBIUM_DEVICE void find_ds(bool has_relu, float (&ds)[Width]) const {
+#pragma unroll
+        for (int i = 0; i < Width; ++i) ds[i] = !has_relu || relu[i] > 0.0f ? dy[i] : 0.0f;
+    }
+};
+
+// Sum ds and Sum ds (x - mean), ds being dy where there was no relu; and ds itself, where it is wanted.
 template <class T, int Width>
 struct GradientSums {
     static constexpr int kWidth = Width, kTerms = 2;
-    struct Row {
-        dev::Packed<T, Width> dy, x;
-    };
+    using Row = GradientRow<T, Width>;
     struct State {
         float mean[Width], sum[Width], product[Width];
     };
-    const T *dy, *x;
+    const T *dy, *x, *relu;
     const float *mean, *variance;
     float *dgamma, *dbeta;
+    T* ds;
     std::int64_t channels;
     float epsilon;
 
     CAMBIUM_DEVICE Row load(std::int64_t row, std::int64_t channel) const {
-        const std::int64_t at = row * channels + channel;
-        return {dev::load_packed<Width>(dy + at), dev::load_packed<Width>(x + at)};
+        return {dy, x, relu, row * channels + channel};
     }
     CAMBIUM_DEVICE State begin(std::int64_t, std::int64_t channel) const {
         State state{};
@@ -163,10 +180,13 @@ struct GradientSums {
         return state;
     }
     CAMBIUM_DEVICE void add(State& state, const Row& loaded) const {
+        float values[Width];
+        loaded.find_ds(relu != nullptr, values);
+        if (ds != nullptr) dev::store_packed(ds + loaded.at, values);
 #pragma unroll
         for (int i = 0; i < Width; ++i) {
-            state.sum[i] += loaded.dy[i];
-            state.product[i] += loaded.dy[i] * (loaded.x[i] - state.mean[i]);
+            state.sum[i] += values[i];
+            state.product[i] += values[i] * (loaded.x[i] - state.mean[i]);
         }
     }
     CAMBIUM_DEVICE void close(const State& state, std::int64_t, float (&cells)[Width][kTerms]) const {
@@ -209,10 +229,11 @@ __global__ void __launch_bounds__(kStripThreads)
 
 template <class T, int Width>
 __global__ void __launch_bounds__(kStripThreads)
-    batch_norm_sums(const T* dy, const T* x, const float* mean, const float* variance, float* dgamma, float* dbeta,
-                    float* partials, unsigned* arrived, Strips strips, float epsilon) {
-    reduce::reduce_columns(GradientSums<T, Width>{dy, x, mean, variance, dgamma, dbeta, strips.channels, epsilon},
-                           strips, partials, arrived);
+    batch_norm_sums(const T* dy, const T* x, const T* relu, const float* mean, const float* variance, float* dgamma,
+                    float* dbeta, T* ds, float* partials, unsigned* arrived, Strips strips, float epsilon) {
+    reduce::reduce_columns(
+        GradientSums<T, Width>{dy, x, relu, mean, variance, dgamma, dbeta, ds, strips.channels, epsilon}, strips,
+        partials, arrived);
 }
 
 // The part of the rows that this block takes in a second pass.
@@ -254,11 +275,12 @@ __global__ void __launch_bounds__(kStripThreads)
         });
 }
 
-// dx = scale dy - slope (x - mean) - offset, with the three constants of a channel in registers.
+// dx = scale ds - slope (x - mean) - offset, with the three constants of a channel in registers.
 template <class T, int Width>
 __global__ void __launch_bounds__(kStripThreads)
-    batch_norm_gradient_apply(const T* dy, const T* x, const float* gamma, const float* mean, const float* variance,
-                              const float* dgamma, const float* dbeta, T* dx, Strips strips, float epsilon) {
+    batch_norm_gradient_apply(const T* dy, const T* x, const T* relu, const float* gamma, const float* mean,
+                              const float* variance, const float* dgamma, const float* dbeta, T* dx, Strips strips,
+                              float epsilon) {
     const StripShare share = strip_share<Width>(strips, part_from_the_end());
     if (share.first >= share.end) return;
     const float per_value = 1.0f / static_cast<float>(strips.rows);
@@ -275,22 +297,19 @@ __global__ void __launch_bounds__(kStripThreads)
         slope[i] *= scale[i] * rstd * per_value;
         offset[i] *= scale[i] * per_value;
     }
-    struct Row {
-        dev::Packed<T, Width> dy, x;
-    };
     walk_rows(
         share,
         [&](std::int64_t row) {
-            const std::int64_t at = row * strips.channels + share.channel;
-            return Row{dev::load_packed<Width>(dy + at), dev::load_packed<Width>(x + at)};
+            return GradientRow<T, Width>{dy, x, relu, row * strips.channels + share.channel};
         },
-        [&](std::int64_t row, const Row& loaded) {
+        [&](std::int64_t, const GradientRow<T, Width>& loaded) {
             float values[Width];
+            loaded.find_ds(relu != nullptr, values);
 #pragma unroll
             for (int i = 0; i < Width; ++i) {
-                values[i] = scale[i] * loaded.dy[i] - slope[i] * (loaded.x[i] - centre[i]) - offset[i];
+                values[i] = scale[i] * values[i] - slope[i] * (loaded.x[i] - centre[i]) - offset[i];
             }
-            dev::store_packed(dx + row * strips.channels + share.channel, values);
+            dev::store_packed(dx + loaded.at, values);
         });
 }
 

@@ -205,6 +205,32 @@ TEST_SUITE("unit") {
         CHECK(count<ops::BatchNorm>(without) == 1);
     }
 
+    TEST_CASE("relu's gradient becomes part of that of the batch norm before it") {
+        Graph graph;
+        const Value x = graph.input("x", {2, 4, 4, 3}, DType::f32), gamma = parameter(graph, "gamma", {3}, true);
+        const Value shortcut = scale(x, 2);
+        const Value y = relu(add(batch_norm(x, gamma, gamma, 1e-3).y, shortcut));
+        const std::vector<Value> found = gradients(reduce_sum(y, {0, 1, 2, 3}), {x, gamma});
+        graph.output("dx", found[0]);
+        graph.output("dgamma", found[1]);
+        Graph without = graph;
+
+        passes::fuse_relu_gradients(graph, accept_all);  // throws if a node stands before what it reads
+        CHECK(count<ops::ReluGradient>(graph) == 0);
+        CHECK(count<ops::BatchNormGradient>(graph) == 0);
+        REQUIRE(count<ops::BatchNormReluGradient>(graph) == 1);
+        const Node& fused = *std::ranges::find_if(graph.nodes(), [](const Node& node) {
+            return std::holds_alternative<ops::BatchNormReluGradient>(node.op);
+        });
+        CHECK(std::get<ops::BatchNormReluGradient>(fused.op).epsilon == 1e-3);
+        CHECK(fused.inputs[1] == y.id);
+        CHECK(fused.inputs[2] == x.id);
+        CHECK(count_uses(graph)[static_cast<std::size_t>(fused.outputs[3])] == 1);  // by the shortcut's gradient
+
+        passes::fuse_relu_gradients(without, [](const NodeSpec&) { return false; });
+        CHECK(count<ops::ReluGradient>(without) == 1);
+    }
+
     TEST_CASE("a result that is also an output is not fused away") {
         Graph graph;
         const Value y = conv2d(graph.input("x", {1, 4, 4, 3}, DType::f32), parameter(graph, "w", {3, 1, 1, 3}, false));

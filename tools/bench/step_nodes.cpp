@@ -53,9 +53,9 @@ CountedNode counted(const NodeSpec& node) {
 // Inputs that divide or stand below a root.
 bool is_positive(const NodeSpec& node, std::size_t input) {
     if (std::holds_alternative<ops::BatchNormGradient>(node.op) ||
-        std::holds_alternative<ops::BatchNormApply>(node.op) ||
-        std::holds_alternative<ops::LayerNormGradient>(node.op))
+        std::holds_alternative<ops::BatchNormApply>(node.op) || std::holds_alternative<ops::LayerNormGradient>(node.op))
         return input == 4;
+    if (std::holds_alternative<ops::BatchNormReluGradient>(node.op)) return input == 5;
     if (std::holds_alternative<ops::BatchNormScale>(node.op)) return input == 1;
     return std::holds_alternative<ops::AdamUpdate>(node.op) && (input == 3 || input == 5);
 }

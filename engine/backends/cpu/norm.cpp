@@ -111,6 +111,30 @@ Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node) {
     return step;
 }
 
+namespace {
+
+// The constants of a channel with which the gradient's second pass works, from the sums of the first, which are those
+// of dy and of dy (x - mean) over m values; and dgamma and dbeta. gamma is input `gamma`, the variance two behind it.
+struct GradientConstants {
+    float *scale, *slope, *offset;  // [C]
+
+    GradientConstants(const Operands& o, const NormWorkspace& space, double m, std::size_t gamma, double epsilon)
+        : scale(space.vector(o, 0)), slope(space.vector(o, 1)), offset(space.vector(o, 2)) {
+        for (std::int64_t k = 0; k < space.channels; ++k) {
+            const double variance = static_cast<double>(o.in<float>(gamma + 2)[k]) + epsilon;
+            const double sum = space.total(o, 0, k), product = space.total(o, 1, k);
+            const double s = static_cast<double>(o.in<float>(gamma)[k]) / std::sqrt(variance);
+            scale[k] = static_cast<float>(s);
+            slope[k] = static_cast<float>(s * product / (m * variance));
+            offset[k] = static_cast<float>(s * sum / m);
+            if (o.outputs[1] != nullptr) o.out<float>(1)[k] = static_cast<float>(product / std::sqrt(variance));
+            if (o.outputs[2] != nullptr) o.out<float>(2)[k] = static_cast<float>(sum);
+        }
+    }
+};
+
+}  // namespace
+
 // With s = gamma / sqrt(variance + epsilon) and M values a channel (Ioffe & Szegedy 2015, section 3):
 //   dbeta = Sum dy,  dgamma = Sum dy (x - mean) / sqrt(variance + epsilon),
 //   dx = s dy - s dbeta / M - (x - mean) s Sum(dy (x - mean)) / (M (variance + epsilon))
@@ -134,27 +158,14 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node) {
             };
         });
         const double m = static_cast<double>(view.count() / view.channels());
-        float* scale = space.vector(o, 0);
-        float* slope = space.vector(o, 1);
-        float* offset = space.vector(o, 2);
-        for (std::int64_t k = 0; k < view.channels(); ++k) {
-            const double gamma = static_cast<double>(o.in<float>(2)[k]);
-            const double variance = static_cast<double>(o.in<float>(4)[k]) + op.epsilon;
-            const double sum = space.total(o, 0, k), product = space.total(o, 1, k);
-            const double s = gamma / std::sqrt(variance);
-            scale[k] = static_cast<float>(s);
-            slope[k] = static_cast<float>(s * product / (m * variance));
-            offset[k] = static_cast<float>(s * sum / m);
-            if (o.outputs[1] != nullptr) o.out<float>(1)[k] = static_cast<float>(product / std::sqrt(variance));
-            if (o.outputs[2] != nullptr) o.out<float>(2)[k] = static_cast<float>(sum);
-        }
+        const GradientConstants c(o, space, m, 2, op.epsilon);
         if (o.outputs[0] == nullptr) return;
         const std::size_t full[] = {0, 1};
         run_tiled(o, node, full, 0, view, none,
                   [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
                       const std::int64_t k = tile.channel;
-                      kernels().channel.normalize_gradient(x[0], x[1], mean + k, scale + k, slope + k, offset + k, y,
-                                                           tile.rows, tile.c);
+                      kernels().channel.normalize_gradient(x[0], x[1], mean + k, c.scale + k, c.slope + k, c.offset + k,
+                                                           y, tile.rows, tile.c);
                   });
     });
     step->workspace_bytes = space.bytes();
@@ -165,6 +176,52 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node) {
             step->aliases.push_back({.output = 0, .input = input});
         }
     }
+    return step;
+}
+
+// As above, dy passing relu's gradient first in each of the passes; the first stores it where somebody else wants it.
+Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node) {
+    const Layout layout = offered_layout(node);
+    const ChannelView view = channel_view(node.inputs[0].tensor, layout);
+    const ReductionParts parts(view);
+    const NormWorkspace space{parts.count(), 2, view.channels(), 3};
+    const DType dtype = node.inputs[0].tensor.dtype;
+
+    auto step = make_step(node, [=, none = Epilogue(node)](const Operands& o) {
+        const float* mean = o.in<float>(4);
+        space.clear(o);
+        parts.run([&](std::int64_t part) {
+            return [&, part, buffers = std::vector<float>(4 * view.tile_count())](const Tile& tile) mutable {
+                const auto buffer = [&](std::size_t i) { return buffers.data() + i * view.tile_count(); };
+                const auto input = [&](std::size_t i) {
+                    return widened(o.inputs[i], dtype, tile.offset, tile.count(), buffer(i));
+                };
+                float* ds = o.outputs[3] != nullptr && dtype == DType::f32 ? o.out<float>(3) + tile.offset : buffer(3);
+                kernels().elementwise.relu_gradient(input(0), input(1), ds, tile.count());
+                kernels().channel.gradient_sums(ds, input(2), mean + tile.channel,
+                                                space.sums(o, part, 0) + tile.channel,
+                                                space.sums(o, part, 1) + tile.channel, tile.rows, tile.c);
+                if (o.outputs[3] != nullptr && dtype == DType::bf16) {
+                    kernels().elementwise.narrow(ds, o.out<bf16>(3) + tile.offset, tile.count());
+                }
+            };
+        });
+        const double m = static_cast<double>(view.count() / view.channels());
+        const GradientConstants c(o, space, m, 3, op.epsilon);
+        if (o.outputs[0] == nullptr) return;
+        const std::size_t full[] = {0, 1, 2};
+        run_tiled(o, node, full, 0, view, none,
+                  [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
+                      const std::int64_t k = tile.channel;
+                      kernels().elementwise.relu_gradient(x[0], x[1], y, tile.count());
+                      kernels().channel.normalize_gradient(y, x[2], mean + k, c.scale + k, c.slope + k, c.offset + k, y,
+                                                           tile.rows, tile.c);
+                  });
+    });
+    step->workspace_bytes = space.bytes();
+    step->input_layouts[0] = step->input_layouts[1] = step->input_layouts[2] = layout;
+    step->output_layouts[0] = step->output_layouts[3] = layout;
+    step->aliases = {{.output = 0, .input = 0}};
     return step;
 }
 

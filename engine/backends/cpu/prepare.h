@@ -28,6 +28,7 @@ Prepared prepare(const ops::Increment& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNorm& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node);
+Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node);
 Prepared prepare(const ops::BatchNormShift& op, const NodeSpec& node);
 Prepared prepare(const ops::ScaleFilter& op, const NodeSpec& node);

@@ -33,6 +33,7 @@ constexpr Rule rules[] = {
     {"batch_norm", "rff", "rff", Epilogues::any},
     {"batch_norm_apply", "rffff", "r", Epilogues::any},
     {"batch_norm_gradient", "rrfff", "rff"},
+    {"batch_norm_relu_gradient", "aaafff", "affa"},
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
     {"scale_filter", "ff", "f"},

@@ -94,6 +94,29 @@ Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const C
     return step;
 }
 
+Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node, const Context& context) {
+    const norm::BatchNorm norm = batch_norm_of(node.inputs[2].tensor, op.epsilon, context);
+    dev::Stream& stream = context.stream;
+    Prepared step = make_step(
+        [=, &stream](const Operands& o) {
+            norm::backward(norm,
+                           {.dy = o.inputs[0],
+                            .x = o.inputs[2],
+                            .gamma = o.in<float>(3),
+                            .mean = o.in<float>(4),
+                            .variance = o.in<float>(5),
+                            .relu = o.inputs[1],
+                            .dx = o.outputs[0],
+                            .dgamma = o.out<float>(1),
+                            .dbeta = o.out<float>(2),
+                            .ds = o.outputs[3]},
+                           o.workspace, stream);
+        },
+        norm::workspace_bytes(norm));
+    step->aliases = {{.output = 3, .input = 0}, {.output = 0, .input = 2}, {.output = 0, .input = 0}};
+    return step;
+}
+
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node, const Context& context) {
     const std::int64_t channels = node.outputs[0].tensor.shape[0];
     const auto epsilon = static_cast<float>(op.epsilon);

@@ -23,6 +23,7 @@ constexpr Rule rules[] = {
     {"batch_norm", "aff", "aff", Epilogues::any},
     {"batch_norm_apply", "affff", "a", Epilogues::any},
     {"batch_norm_gradient", "aafff", "aff"},
+    {"batch_norm_relu_gradient", "aaafff", "affa"},
     {"batch_norm_scale", "ff", "f"},
     {"batch_norm_shift", "fff", "f"},
     {"scale_filter", "ff", "f"},

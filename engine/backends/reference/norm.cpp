@@ -55,14 +55,17 @@ void run(const ops::BatchNorm& op, const Operands& operands) {
     if (double* out = operands.out(2)) std::copy(variances.begin(), variances.end(), out);
 }
 
+namespace {
+
 // With x' = (x - mean) / sqrt(variance + epsilon) and E the mean over a channel's values:
 //   dgamma = Sum dy x',  dbeta = Sum dy,  dx = gamma / sqrt(variance + epsilon) (dy - E[dy] - x' E[dy x']).
-void run(const ops::BatchNormGradient& op, const Operands& operands) {
+// The last four inputs are x, gamma, mean, variance, from number `first` on.
+void batch_norm_gradient(const double* dy, double epsilon, std::size_t first, const Operands& operands) {
     const Rows rows(operands.shape(0));
-    const double *dy = operands.in(0), *x = operands.in(1), *gamma = operands.in(2);
-    const double *mean = operands.in(3), *variance = operands.in(4);
+    const double *x = operands.in(first), *gamma = operands.in(first + 1);
+    const double *mean = operands.in(first + 2), *variance = operands.in(first + 3);
     const auto normalised = [&](std::int64_t i, std::int64_t c) {
-        return (x[i] - mean[c]) / std::sqrt(variance[c] + op.epsilon);
+        return (x[i] - mean[c]) / std::sqrt(variance[c] + epsilon);
     };
     const std::vector<double> dy_means = channel_means(rows, [&](std::int64_t i, std::int64_t) { return dy[i]; });
     const std::vector<double> product_means =
@@ -70,7 +73,7 @@ void run(const ops::BatchNormGradient& op, const Operands& operands) {
     const double *dy_mean = dy_means.data(), *product_mean = product_means.data();
     if (double* dx = operands.out(0)) {
         for_each_element(rows, [&](std::int64_t i, std::int64_t c) {
-            const double factor = gamma[c] / std::sqrt(variance[c] + op.epsilon);
+            const double factor = gamma[c] / std::sqrt(variance[c] + epsilon);
             dx[i] = factor * (dy[i] - dy_mean[c] - normalised(i, c) * product_mean[c]);
         });
     }
@@ -81,6 +84,20 @@ void run(const ops::BatchNormGradient& op, const Operands& operands) {
     if (double* dbeta = operands.out(2)) {
         for (std::int64_t c = 0; c < rows.columns; ++c) dbeta[c] = count * dy_mean[c];
     }
+}
+
+}  // namespace
+
+void run(const ops::BatchNormGradient& op, const Operands& operands) {
+    batch_norm_gradient(operands.in(0), op.epsilon, 1, operands);
+}
+
+void run(const ops::BatchNormReluGradient& op, const Operands& operands) {
+    const double *dy = operands.in(0), *y = operands.in(1);
+    std::vector<double> ds(static_cast<std::size_t>(operands.shape(0).count()));
+    for (std::size_t i = 0; i < ds.size(); ++i) ds[i] = y[i] > 0 ? dy[i] : 0;
+    if (double* out = operands.out(3)) std::copy(ds.begin(), ds.end(), out);
+    batch_norm_gradient(ds.data(), op.epsilon, 2, operands);
 }
 
 void run(const ops::BatchNormScale& op, const Operands& operands) {

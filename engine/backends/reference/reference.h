@@ -79,6 +79,7 @@ void run(const ops::Increment&, const Operands&);
 void run(const ops::BatchNorm&, const Operands&);
 void run(const ops::BatchNormApply&, const Operands&);
 void run(const ops::BatchNormGradient&, const Operands&);
+void run(const ops::BatchNormReluGradient&, const Operands&);
 void run(const ops::BatchNormScale&, const Operands&);
 void run(const ops::BatchNormShift&, const Operands&);
 void run(const ops::ScaleFilter&, const Operands&);

@@ -35,6 +35,7 @@ Policy policy_of(const Node& node) {
     if (is_any<ChannelDot>(op)) return {Kind::follower, 2, true};
     if (is_any<Add, Multiply, ReluGradient, GeluGradient, BatchNormGradient, LayerNormGradient>(op))
         return {Kind::follower, 2};
+    if (is_any<BatchNormReluGradient>(op)) return {Kind::follower, 3};
     if (is_any<Concat>(op)) return {Kind::follower, static_cast<int>(node.inputs.size())};
     if (is_any<Scale, AddBias, ScaleShift, Relu, Gelu, Dropout, BatchNorm, BatchNormApply, LayerNorm, MaxPool2d,
                MaxPool2dGradient, AvgPool2d, AvgPool2dGradient, AdaptiveAvgPool2d, AdaptiveAvgPool2dGradient, Slice,

@@ -1,5 +1,5 @@
-// Fusion of elementwise steps into the convolution, matrix product or batch norm before them, and of a batch norm's
-// moments into the convolution before it.
+// Fusion of elementwise steps into the convolution, matrix product or batch norm before them, of a batch norm's moments
+// into the convolution before it, and of relu's gradient into that of the batch norm behind it.
 #include <algorithm>
 #include <optional>
 
@@ -126,6 +126,35 @@ void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supp
         norm = std::move(apply);
     }
     graph.replace_nodes(std::move(nodes));
+}
+
+void fuse_relu_gradients(Graph& graph, const std::function<bool(const NodeSpec&)>& supported) {
+    std::vector<Node> nodes = graph.nodes();
+    std::vector<bool> gone(nodes.size(), false);
+    const auto maker = [&](int value) { return static_cast<std::size_t>(graph.info(value).node); };
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const Node norm = nodes[i];
+        const auto* op = std::get_if<ops::BatchNormGradient>(&norm.op);
+        if (op == nullptr) continue;
+        const std::size_t at = maker(norm.inputs[0]);
+        const Node relu = nodes[at];
+        if (!std::holds_alternative<ops::ReluGradient>(relu.op)) continue;
+        // The fused node stands where relu's gradient stood, for others read that too.
+        const bool made = std::all_of(norm.inputs.begin() + 1, norm.inputs.end(), [&](int x) { return maker(x) < at; });
+        Node fused = norm;
+        fused.op = ops::BatchNormReluGradient{op->epsilon};
+        fused.inputs.erase(fused.inputs.begin());
+        fused.inputs.insert(fused.inputs.begin(), {relu.inputs[0], relu.inputs[1]});
+        fused.outputs.push_back(relu.outputs[0]);
+        if (!made || !supported(node_spec(graph, fused))) continue;
+        nodes[at] = std::move(fused);
+        gone[i] = true;
+    }
+    std::vector<Node> left;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (!gone[i]) left.push_back(std::move(nodes[i]));
+    }
+    graph.replace_nodes(std::move(left));
 }
 
 }  // namespace cambium::passes

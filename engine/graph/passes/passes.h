@@ -34,6 +34,9 @@ void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& su
 // reads the convolution's result for its moments alone. After fuse_epilogues().
 void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
 
+// relu_gradient -> batch_norm_gradient becomes batch_norm_relu_gradient, as far as `supported` accepts it.
+void fuse_relu_gradients(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
+
 // For each value: whether it can be computed from the store and constants alone.
 std::vector<bool> store_only(const Graph& graph);
 

@@ -59,7 +59,9 @@ void backward(const NormCase& c, const NormData& data, NormResult<Real>& result)
     const auto count = static_cast<Real>(c.norm.rows);
     for (std::size_t k = 0; k < size(c.norm.channels); ++k) {
         const Real rstd = 1 / std::sqrt(static_cast<Real>(data.variance[k]) + static_cast<Real>(c.norm.epsilon));
-        const auto dy = [&](std::size_t i) { return static_cast<Real>(data.dy[i]); };
+        const auto dy = [&](std::size_t i) {
+            return c.has_relu() && data.relu[i] <= 0 ? Real(0) : static_cast<Real>(data.dy[i]);
+        };
         const auto normalised = [&](std::size_t i) {
             return (static_cast<Real>(data.x[i]) - static_cast<Real>(data.mean[k])) * rstd;
         };
@@ -68,6 +70,7 @@ void backward(const NormCase& c, const NormData& data, NormResult<Real>& result)
         result.dbeta.push_back(sum);
         result.dgamma.push_back(product);
         for (std::size_t i = k; i < elements(c); i += size(c.norm.channels)) {
+            if (c.wants_ds()) result.ds[i] = dy(i);
             result.dx[i] =
                 static_cast<Real>(data.gamma[k]) * rstd * (dy(i) - sum / count - normalised(i) * (product / count));
         }
@@ -79,6 +82,7 @@ NormResult<Real> computed(const NormCase& c, const NormData& data) {
     NormResult<Real> result;
     result.y.resize(elements(c));
     result.dx.resize(elements(c));
+    if (c.wants_ds()) result.ds.resize(elements(c));
     forward(c, data, result);
     backward(c, data, result);
     return result;
@@ -91,17 +95,18 @@ NormResult<float> run_typed(const NormCase& c, const NormData& data) {
     const auto device = [&](const std::vector<float>& values, const char* name) {
         return dev::Buffer<T>(converted<T>(values), stream, name);
     };
-    const dev::Buffer<T> x = device(data.x, "x");
+    const dev::Buffer<T> x = device(data.x, "x"), relu = device(data.relu, "relu");
     dev::Buffer<T> residual = device(data.residual, "residual"), dy = device(data.dy, "dy");
     const dev::Buffer<float> gamma(data.gamma, stream), beta(data.beta, stream), mean(data.mean, stream),
         variance(data.variance, stream);
-    dev::Buffer<T> y(elements(c)), dx(elements(c));
+    dev::Buffer<T> y(elements(c)), dx(elements(c)), ds(elements(c));
     dev::Buffer<float> vectors(4 * size(n.channels) + 64, "results [C]");
     // Each of them aligned to 16 bytes.
     const auto vector = [&](std::int64_t i) { return vectors.data() + i * ((n.channels + 3) / 4 * 4); };
     dev::Buffer<std::byte> workspace(norm::workspace_bytes(n), "workspace");
     T* y_at = c.in_place && c.residual ? residual.data() : y.data();
-    T* dx_at = c.in_place ? dy.data() : dx.data();
+    T* dx_at = c.in_place && !c.wants_ds() ? dy.data() : dx.data();
+    T* ds_at = c.in_place ? dy.data() : ds.data();
     norm::forward(n,
                   {.x = x.data(),
                    .gamma = gamma.data(),
@@ -117,9 +122,11 @@ NormResult<float> run_typed(const NormCase& c, const NormData& data) {
                     .gamma = gamma.data(),
                     .mean = mean.data(),
                     .variance = variance.data(),
+                    .relu = c.has_relu() ? relu.data() : nullptr,
                     .dx = dx_at,
                     .dgamma = vector(2),
-                    .dbeta = vector(3)},
+                    .dbeta = vector(3),
+                    .ds = c.wants_ds() ? ds_at : nullptr},
                    {workspace.data(), workspace.size()}, stream);
     const auto host = [&](const T* pointer) {
         std::vector<T> values(elements(c));
@@ -136,7 +143,8 @@ NormResult<float> run_typed(const NormCase& c, const NormData& data) {
             .variance = host_vector(1),
             .dx = host(dx_at),
             .dgamma = host_vector(2),
-            .dbeta = host_vector(3)};
+            .dbeta = host_vector(3),
+            .ds = c.wants_ds() ? host(ds_at) : std::vector<float>()};
 }
 
 }  // namespace
@@ -164,6 +172,7 @@ NormData uniform_data(const NormCase& c) {
     data.beta = vector(-1, 1);
     data.mean = vector(c.mean - 0.1, c.mean + 0.1);
     data.variance = vector(0.2, 1.5);
+    data.relu = activation(0);
     return data;
 }
 
@@ -188,6 +197,7 @@ NormData integer_data(const NormCase& c) {
     data.beta = integers(size(c.norm.channels));
     data.mean = integers(size(c.norm.channels));
     data.variance.assign(size(c.norm.channels), 1.0f);
+    data.relu = integers(elements(c));
     return data;
 }
 

@@ -12,16 +12,19 @@ namespace cambium::test {
 struct NormCase {
     norm::BatchNorm norm;
     bool residual = false;
-    bool in_place = false;  // y over the residual, dx over dy
+    bool in_place = false;  // y over the residual; dx over dy, or ds, which is wanted of a relu with a residual
     double mean = 0;        // about which x lies
     std::uint32_t seed = 0;
+
+    bool has_relu() const { return norm.activation == norm::Activation::relu; }
+    bool wants_ds() const { return has_relu() && residual; }
 
     std::string text() const;
 };
 
 // Values as the device's storage type holds them. mean and variance are operands of the gradient only.
 struct NormData {
-    std::vector<float> x, dy, residual;              // [M, C]
+    std::vector<float> x, dy, residual, relu;        // [M, C]; relu: what the gradient takes for its result
     std::vector<float> gamma, beta, mean, variance;  // [C]
 };
 NormData uniform_data(const NormCase& c);
@@ -31,7 +34,7 @@ NormData integer_data(const NormCase& c);
 
 template <class Real>
 struct NormResult {
-    std::vector<Real> y, mean, variance, dx, dgamma, dbeta;
+    std::vector<Real> y, mean, variance, dx, dgamma, dbeta, ds;
 };
 // Forward from x; backward from x, dy and the given mean and variance.
 NormResult<double> exact_norm(const NormCase& c, const NormData& data);

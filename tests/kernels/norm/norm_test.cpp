@@ -41,6 +41,7 @@ void check_uniform(NormCase c) {
         CHECK(breach(found.dbeta, plain.dbeta, exact.dbeta, rows) == "");
         CHECK(breach(found.dgamma, plain.dgamma, exact.dgamma, 3 * rows) == "");
         CHECK(breach(found.dx, plain.dx, exact.dx, 16) == "");
+        CHECK(unequal(found.ds, exact.ds) == 0);
     }
 }
 
@@ -58,6 +59,7 @@ void check_integers(NormCase c) {
         CHECK(unequal(found.dbeta, exact.dbeta) == 0);
         CHECK(unequal(found.dgamma, exact.dgamma) == 0);
         CHECK(unequal(found.dx, exact.dx) == 0);
+        CHECK(unequal(found.ds, exact.ds) == 0);
     }
 }
 
