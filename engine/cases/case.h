@@ -41,6 +41,7 @@ struct Instance {
     Op op;
     std::vector<Operand> inputs;
     std::vector<std::size_t> differentiable_outputs{0};
+    enum class Moments : std::uint8_t { none, taken } moments = Moments::none;  // of a convolution's result, beside it
 };
 
 struct OpCase {

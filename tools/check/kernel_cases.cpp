@@ -97,6 +97,23 @@ Instance aligned_batch_norm_gradient(RandomStream& random) {
     operands.resize(5, {.shape = {operands[0].shape[-1]}, .fill = Fill::positive, .storage = Storage::full});
     return {BatchNormGradient{1e-5}, std::move(operands), {}};
 }
+Instance aligned_batch_norm_apply(RandomStream& random) {
+    std::vector<Operand> operands = images(1, aligned_image(random));
+    operands.resize(5, {.shape = {operands[0].shape[-1]}, .fill = Fill::positive, .storage = Storage::full});
+    return {BatchNormApply{1e-5}, std::move(operands), {}};
+}
+Instance aligned_batch_norm_relu_gradient(RandomStream& random) {
+    std::vector<Operand> operands = images(3, aligned_image(random));
+    operands.resize(6, {.shape = {operands[0].shape[-1]}, .fill = Fill::positive, .storage = Storage::full});
+    return {BatchNormReluGradient{1e-5}, std::move(operands), {}};
+}
+// More positions than a warp has rows.
+template <Width width>
+Instance moments(RandomStream& random) {
+    const std::int64_t filters = width == Width::aligned ? 4 * between(random, 1, 4) : 2 * between(random, 1, 4) + 1;
+    const Shape x{2, between(random, 5, 8), between(random, 5, 8), between(random, 1, 20)};
+    return {Conv2d{.padding = {1, 1}}, {{.shape = x}, {.shape = {filters, 3, 3, x[3]}}}, {}, Instance::Moments::taken};
+}
 Instance aligned_channel_sum(RandomStream& random) {
     return {ReduceSum{{0, 1, 2}}, images(1, aligned_image(random)), {}};
 }
@@ -178,6 +195,10 @@ std::vector<OpCase> kernel_cases() {
             {"top_k_count long", many_classes_top_k},
             {"batch_norm aligned", aligned_batch_norm},
             {"batch_norm_gradient aligned", aligned_batch_norm_gradient},
+            {"batch_norm_apply aligned", aligned_batch_norm_apply},
+            {"batch_norm_relu_gradient aligned", aligned_batch_norm_relu_gradient},
+            {"conv2d moments", moments<odd>},
+            {"conv2d moments aligned", moments<aligned>},
             {"channel_dot aligned", aligned_channel_dot},
             {"max_pool2d aligned", aligned_max_pool},
             {"avg_pool2d aligned", aligned_average_pool},

@@ -67,6 +67,11 @@ void Sampler::run_checked(const Job& job, std::uint64_t shape, Sample& sample) {
     const bool begins =
         std::holds_alternative<ops::Normalize>(node.op) || std::holds_alternative<ops::Embedding>(node.op);
     if (begins) node.outputs[0].tensor.dtype = kind.dtype;
+    if (instance.moments == cases::Instance::Moments::taken) {
+        const TensorSpec moment{{node.outputs[0].tensor.shape[-1]}, DType::f32};
+        node.outputs.insert(node.outputs.end(), 2, {moment, {}});
+        node.epilogue.push_back({EpilogueStep::Kind::moments});
+    }
     if (const auto missing = runs.unsupported(node)) {
         sample.missing = *missing;
         return;
