@@ -298,6 +298,21 @@ TEST_SUITE("unit") {
         CHECK(count<ops::EmbeddingGradient>(graph) == 1);
     }
 
+    TEST_CASE("bf16: augmented photos are activations from the start; their table stays f32") {
+        Graph graph;
+        const Value images = graph.input("images", {2, 8, 8, 3}, DType::u8);
+        const Value x = augment(images, graph.input("table", {2, AugmentParameters::columns}, DType::f32), {});
+        graph.output("y", conv2d(x, graph.input("filter", {4, 3, 3, 3}, DType::f32)));
+        passes::place_casts(graph);
+        CHECK(graph.info(x.id).spec.dtype == DType::bf16);
+        for (const Node& node : graph.nodes()) {
+            if (!std::holds_alternative<ops::Augment>(node.op)) continue;
+            CHECK(graph.info(node.inputs[0]).spec.dtype == DType::u8);
+            CHECK(graph.info(node.inputs[1]).spec.dtype == DType::f32);
+        }
+        CHECK(count<ops::Convert>(graph) == 1);  // of the filter
+    }
+
     TEST_CASE("the memory plan never lets two live values overlap, and reuses what has died") {
         RandomStream random(7, 1);
         std::vector<passes::Interval> intervals;
