@@ -136,7 +136,7 @@ int check_command(int argc, char** argv) {
     line.option("--precision", options.filter.precision, "Only kernels of f32, tf32 or bf16");
     line.option("--variant", options.filter.variant, "Only tuned kernels, or plain, each family's first version");
     line.option("--shapes", options.shapes, "Random shapes of each", 1, 1000);
-    line.flag("--quick", options.quick, "The next shape only after one that reached a kernel as the first");
+    line.flag("--quick", options.quick, "One shape of each, and the next while it reaches new kernels");
     line.option("--seed", options.seed, "Order in which threads run; 0: warp by warp", 0, 1'000'000'000);
     line.option("--jobs", options.jobs, "Processes at a time", 1, 1024);
     line.flag("--counters", options.counters, "Also bank conflicts and sectors per access, with source lines");
