@@ -42,6 +42,7 @@ struct Instance {
     std::vector<Operand> inputs;
     std::vector<std::size_t> differentiable_outputs{0};
     enum class Moments : std::uint8_t { none, taken } moments = Moments::none;  // of a convolution's result, beside it
+    std::vector<std::size_t> dead_outputs{};  // nobody reads these: a kernel may then be another
 };
 
 struct OpCase {

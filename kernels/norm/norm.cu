@@ -153,22 +153,36 @@ void run_plain(const Call<T>& c, const Backward& b) {
                 c.in(b.dbeta, "dbeta"), c.out(b.dx, "dx"), c.out(b.ds, "ds"), c.elements(), n.channels, n.epsilon);
 }
 
+template <int Width, Behind behind, class T>
+void launch_sums(const Call<T>& c, const Backward& b) {
+    const BatchNorm& n = c.norm;
+    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width);
+    if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
+    dev::launch(batch_norm_sums<T, Width, behind>, sums.grid, sums.block,
+                sizeof(reduce::ColumnMemory<GradientSums<T, Width, behind>>), c.stream, c.in_unless({b.ds}, b.dy, "dy"),
+                c.in(b.x, "x"), c.in(b.relu, "relu"), c.in(b.mean, "mean"), c.in(b.variance, "variance"),
+                c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), c.out(b.ds, "ds"), c.workspace.partials,
+                c.workspace.arrived, sums.strips, n.epsilon);
+}
+
+template <int Width, Behind behind, class T>
+void launch_gradient(const Call<T>& c, const Backward& b, const void* dy) {
+    const BatchNorm& n = c.norm;
+    const StripLaunch apply = plan_apply(n);
+    dev::launch(batch_norm_gradient_apply<T, Width, behind>, apply.grid, apply.block, 0, c.stream,
+                c.in_unless({b.dx}, dy, "dy"), c.in_unless({b.dx}, b.x, "x"), c.in(b.relu, "relu"),
+                c.in(b.gamma, "gamma"), c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"),
+                c.in(b.dbeta, "dbeta"), c.out(b.dx, "dx"), apply.strips, n.epsilon);
+}
+
 // Where the first pass has stored ds, the second reads that.
 template <int Width, class T>
 void run_tuned(const Call<T>& c, const Backward& b) {
-    const BatchNorm& n = c.norm;
-    const StripLaunch sums = reduce::plan_columns(n.rows, n.channels, Width), apply = plan_apply(n);
-    if (sums.grid.x > 1) dev::fill_bytes(c.workspace.arrived, 0, reduce::counter_bytes(sums), c.stream);
-    dev::launch(batch_norm_sums<T, Width>, sums.grid, sums.block, sizeof(reduce::ColumnMemory<GradientSums<T, Width>>),
-                c.stream, c.in_unless({b.ds}, b.dy, "dy"), c.in(b.x, "x"), c.in(b.relu, "relu"), c.in(b.mean, "mean"),
-                c.in(b.variance, "variance"), c.out(b.dgamma, "dgamma"), c.out(b.dbeta, "dbeta"), c.out(b.ds, "ds"),
-                c.workspace.partials, c.workspace.arrived, sums.strips, n.epsilon);
+    b.relu == nullptr ? launch_sums<Width, Behind::nothing>(c, b) : launch_sums<Width, Behind::relu>(c, b);
     if (b.dx == nullptr) return;
-    const void *dy = b.ds != nullptr ? b.ds : b.dy, *relu = b.ds != nullptr ? nullptr : b.relu;
-    dev::launch(batch_norm_gradient_apply<T, Width>, apply.grid, apply.block, 0, c.stream,
-                c.in_unless({b.dx}, dy, "dy"), c.in_unless({b.dx}, b.x, "x"), c.in(relu, "relu"),
-                c.in(b.gamma, "gamma"), c.in(b.mean, "mean"), c.in(b.variance, "variance"), c.in(b.dgamma, "dgamma"),
-                c.in(b.dbeta, "dbeta"), c.out(b.dx, "dx"), apply.strips, n.epsilon);
+    const bool behind_relu = b.relu != nullptr && b.ds == nullptr;
+    behind_relu ? launch_gradient<Width, Behind::relu>(c, b, b.dy)
+                : launch_gradient<Width, Behind::nothing>(c, b, b.ds != nullptr ? b.ds : b.dy);
 }
 
 template <class T, class Operands>

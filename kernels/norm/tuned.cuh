@@ -137,30 +137,39 @@ struct MergedMoments {
     }
 };
 
+// Whether there was a relu between y and what dy is the gradient of. Instances without one need half the registers.
+enum class Behind : std::uint8_t { nothing, relu };
+
 // A row of the operands of a gradient: dy, x and, where there was a relu, its result.
-template <class T, int Width>
+template <class T, int Width, Behind behind>
 struct GradientRow {
-    dev::Packed<T, Width> dy, x, relu;
+    static constexpr int kOperands = behind == Behind::relu ? 3 : 2;
+    dev::Packed<T, Width> operand[kOperands];
     std::int64_t at;
 
-    CAMBIUM_DEVICE GradientRow() = default;
-    CAMBIUM_DEVICE GradientRow(const T* dy_data, const T* x_data, const T* relu_data, std::int64_t first) : at(first) {
-        dy = dev::load_packed<Width>(dy_data + at);
-        x = dev::load_packed<Width>(x_data + at);
-        if (relu_data != nullptr) relu = dev::load_packed<Width>(relu_data + at);
+    static CAMBIUM_DEVICE GradientRow loaded(const T* dy, const T* x, const T* relu, std::int64_t at) {
+        GradientRow row;
+        row.at = at;
+        row.operand[0] = dev::load_packed<Width>(dy + at);
+        row.operand[1] = dev::load_packed<Width>(x + at);
+        if constexpr (behind == Behind::relu) row.operand[2] = dev::load_packed<Width>(relu + at);
+        return row;
     }
-    // dy, behind the relu.
-    CAMBIUM_DEVICE void find_ds(bool has_relu, float (&ds)[Width]) const {
-#pragma unroll
-        for (int i = 0; i < Width; ++i) ds[i] = !has_relu || relu[i] > 0.0f ? dy[i] : 0.0f;
+    CAMBIUM_DEVICE float x(int i) const { return operand[1][i]; }
+    // The gradient of what relu was applied to.
+    CAMBIUM_DEVICE float ds(int i) const {
+        if constexpr (behind == Behind::relu) {
+            if (!(operand[2][i] > 0.0f)) return 0.0f;
+        }
+        return operand[0][i];
     }
 };
 
 // Sum ds and Sum ds (x - mean), ds being dy where there was no relu; and ds itself, where it is wanted.
-template <class T, int Width>
+template <class T, int Width, Behind behind>
 struct GradientSums {
     static constexpr int kWidth = Width, kTerms = 2;
-    using Row = GradientRow<T, Width>;
+    using Row = GradientRow<T, Width, behind>;
     struct State {
         float mean[Width], sum[Width], product[Width];
     };
@@ -172,7 +181,7 @@ struct GradientSums {
     float epsilon;
 
     CAMBIUM_DEVICE Row load(std::int64_t row, std::int64_t channel) const {
-        return {dy, x, relu, row * channels + channel};
+        return Row::loaded(dy, x, relu, row * channels + channel);
     }
     CAMBIUM_DEVICE State begin(std::int64_t, std::int64_t channel) const {
         State state{};
@@ -180,13 +189,15 @@ struct GradientSums {
         return state;
     }
     CAMBIUM_DEVICE void add(State& state, const Row& loaded) const {
-        float values[Width];
-        loaded.find_ds(relu != nullptr, values);
-        if (ds != nullptr) dev::store_packed(ds + loaded.at, values);
+        float gradients[Width];
 #pragma unroll
         for (int i = 0; i < Width; ++i) {
-            state.sum[i] += values[i];
-            state.product[i] += values[i] * (loaded.x[i] - state.mean[i]);
+            gradients[i] = loaded.ds(i);
+            state.sum[i] += gradients[i];
+            state.product[i] += gradients[i] * (loaded.x(i) - state.mean[i]);
+        }
+        if constexpr (behind == Behind::relu) {
+            if (ds != nullptr) dev::store_packed(ds + loaded.at, gradients);
         }
     }
     CAMBIUM_DEVICE void close(const State& state, std::int64_t, float (&cells)[Width][kTerms]) const {
@@ -227,13 +238,13 @@ __global__ void __launch_bounds__(kStripThreads)
                            partials, arrived);
 }
 
-template <class T, int Width>
+template <class T, int Width, Behind behind>
 __global__ void __launch_bounds__(kStripThreads)
     batch_norm_sums(const T* dy, const T* x, const T* relu, const float* mean, const float* variance, float* dgamma,
                     float* dbeta, T* ds, float* partials, unsigned* arrived, Strips strips, float epsilon) {
     reduce::reduce_columns(
-        GradientSums<T, Width>{dy, x, relu, mean, variance, dgamma, dbeta, ds, strips.channels, epsilon}, strips,
-        partials, arrived);
+        GradientSums<T, Width, behind>{dy, x, relu, mean, variance, dgamma, dbeta, ds, strips.channels, epsilon},
+        strips, partials, arrived);
 }
 
 // The part of the rows that this block takes in a second pass.
@@ -276,7 +287,7 @@ __global__ void __launch_bounds__(kStripThreads)
 }
 
 // dx = scale ds - slope (x - mean) - offset, with the three constants of a channel in registers.
-template <class T, int Width>
+template <class T, int Width, Behind behind>
 __global__ void __launch_bounds__(kStripThreads)
     batch_norm_gradient_apply(const T* dy, const T* x, const T* relu, const float* gamma, const float* mean,
                               const float* variance, const float* dgamma, const float* dbeta, T* dx, Strips strips,
@@ -297,19 +308,16 @@ __global__ void __launch_bounds__(kStripThreads)
         slope[i] *= scale[i] * rstd * per_value;
         offset[i] *= scale[i] * per_value;
     }
+    using Row = GradientRow<T, Width, behind>;
     walk_rows(
-        share,
-        [&](std::int64_t row) {
-            return GradientRow<T, Width>{dy, x, relu, row * strips.channels + share.channel};
-        },
-        [&](std::int64_t, const GradientRow<T, Width>& loaded) {
+        share, [&](std::int64_t row) { return Row::loaded(dy, x, relu, row * strips.channels + share.channel); },
+        [&](std::int64_t row, const Row& loaded) {
             float values[Width];
-            loaded.find_ds(relu != nullptr, values);
 #pragma unroll
             for (int i = 0; i < Width; ++i) {
-                values[i] = scale[i] * values[i] - slope[i] * (loaded.x[i] - centre[i]) - offset[i];
+                values[i] = scale[i] * loaded.ds(i) - slope[i] * (loaded.x(i) - centre[i]) - offset[i];
             }
-            dev::store_packed(dx + loaded.at, values);
+            dev::store_packed(dx + row * strips.channels + share.channel, values);
         });
 }
 

@@ -198,8 +198,8 @@ TEST_CASE("lines fit 80 columns, and what does not exist is refused") {
     const Outcome outcome =
         check({"--kernel", "attention", "--precision", "bf16", "--shapes", "1", "--seed", "7", "--counters"});
     CHECK(outcome.status == 0);
-    CHECK(
-        std::regex_search(outcome.out, std::regex(R"(attention_key_gradient +tiles\.cuh:\d+ +shared write +\d+ +\d)")));
+    CHECK(std::regex_search(outcome.out,
+                            std::regex(R"(attention_head_gradient +tiles\.cuh:\d+ +shared write +\d+ +\d)")));
     check_columns(outcome.out);
     CHECK(check({"--kernel", "conv2dd"}).error.find("did you mean conv2d?") != std::string::npos);
     CHECK(check({"--kernel", "nonsense", "--precision", "f32", "--variant", "plain", "--shapes", "1"}).status == 2);

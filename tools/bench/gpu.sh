@@ -107,14 +107,14 @@ steps() {
     step devices 10 "$cambium" devices --json
     step conformance 20 "$build/tests/simt/simt_conformance_cuda"
     step tests 65 env CAMBIUM_GPU=cuda "$build/tests/engine/test_gpu"
-    step vendor:tests 10 env CAMBIUM_GPU=cuda "$build/tests/engine/vendor/test_vendor"
+    step vendor:tests 25 env CAMBIUM_GPU=cuda "$build/tests/engine/vendor/test_vendor"
     # Every kernel family's own test; 77 is what a program without a GPU would end with.
     step families 50 bash -c 'for program in "$1"/tests/kernels/*/test_*_cuda; do "$program" || exit; done' families "$build"
     for tool in memcheck racecheck; do
         step "sanitizer:$tool" 25 env CAMBIUM_GPU=cuda CAMBIUM_OPERATOR=conv2d "$sanitizer" --tool "$tool" \
             --error-exitcode 1 "$build/tests/engine/test_gpu" --test-case="*integers*"
     done
-    step kernels 90 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --vendor-seconds 30 --json
+    step kernels 75 "$cambium" bench kernels --device cuda --model resnet50 --batch 64 --vendor-seconds 20 --json
     step vendor:resnet50 25 "$cambium" bench step --device cuda --provider vendor --precision bf16 --seconds 4 --json \
         --model resnet50 --batch 256
     local model

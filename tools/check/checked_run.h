@@ -24,7 +24,9 @@ class CheckedRuns {
     // Nothing if the kernels have the node, else what they lack.
     std::optional<std::string> unsupported(const NodeSpec& node) const;
     // An update of a parameter is run again as two at once, by the launch that updates all parameters of a network.
-    Finding run(const NodeSpec& node, const std::vector<Tensor>& inputs, std::uint64_t seed, bool count);
+    // dead: outputs that nobody reads.
+    Finding run(const NodeSpec& node, const std::vector<Tensor>& inputs, const std::vector<std::size_t>& dead,
+                std::uint64_t seed, bool count);
     const gpu::Checker& checker() const { return *checker_; }
 
   private:

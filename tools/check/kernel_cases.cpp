@@ -16,18 +16,35 @@ Instance product(RandomStream& random) {
             {}};
 }
 
+// Three channels, which run on a padded copy. The filter's lines there are as long as the last window's place is even
+// or odd, which the stride decides.
+template <int stride>
+Instance stem(RandomStream& random) {
+    const Conv2d op{.stride = {stride, stride}, .padding = {1, 1}};
+    return {op, {{.shape = {1, between(random, 5, 9), 12, 3}}, {.shape = {between(random, 1, 9), 3, 3, 3}}}, {}};
+}
+
 Shape wide_heads(RandomStream& random) { return {1, between(random, 1, 70), 3, 1, between(random, 65, 128)}; }
 Instance wide_attention(RandomStream& random) {
     return {Attention{AttentionMask::causal}, {{.shape = wide_heads(random)}}, {}};
 }
-Instance wide_attention_gradient(RandomStream& random) {
-    const Shape qkv = wide_heads(random), y{1, qkv[1], 1, qkv[4]};
+Instance attention_gradient(const Shape& qkv) {
+    const Shape y{1, qkv[1], 1, qkv[4]};
     return {AttentionGradient{AttentionMask::causal},
             {{.shape = y},
              {.shape = qkv},
              {.shape = y},
              {.shape = {1, 1, qkv[1]}, .fill = Fill::positive, .storage = Storage::full}},
             {}};
+}
+
+Instance wide_attention_gradient(RandomStream& random) { return attention_gradient(wide_heads(random)); }
+// More tokens than one block's memory holds.
+Instance long_attention_gradient(RandomStream& random) {
+    return attention_gradient({1, between(random, 257, 270), 3, 1, 8 * between(random, 1, 2)});
+}
+Instance long_wide_attention_gradient(RandomStream& random) {
+    return attention_gradient({1, between(random, 129, 140), 3, 1, 65 + 2 * between(random, 0, 2)});
 }
 
 // Rows for a block each rather than a warp each: whole in 16 bytes of any type, or odd.
@@ -102,10 +119,17 @@ Instance aligned_batch_norm_apply(RandomStream& random) {
     operands.resize(5, {.shape = {operands[0].shape[-1]}, .fill = Fill::positive, .storage = Storage::full});
     return {BatchNormApply{1e-5}, std::move(operands), {}};
 }
+// With nobody to read the summand's gradient: then the second pass finds it anew.
+Instance batch_norm_relu_gradient(Shape x) {
+    std::vector<Operand> operands = images(3, x);
+    operands.resize(6, {.shape = {x[-1]}, .fill = Fill::positive, .storage = Storage::full});
+    return {BatchNormReluGradient{1e-5}, std::move(operands), {}, Instance::Moments::none, {3}};
+}
 Instance aligned_batch_norm_relu_gradient(RandomStream& random) {
-    std::vector<Operand> operands = images(3, aligned_image(random));
-    operands.resize(6, {.shape = {operands[0].shape[-1]}, .fill = Fill::positive, .storage = Storage::full});
-    return {BatchNormReluGradient{1e-5}, std::move(operands), {}};
+    return batch_norm_relu_gradient(aligned_image(random));
+}
+Instance odd_batch_norm_relu_gradient(RandomStream& random) {
+    return batch_norm_relu_gradient(aligned_image(random).with(-1, 2 * between(random, 1, 6) + 1));
 }
 // More positions than a warp has rows.
 template <Width width>
@@ -178,6 +202,10 @@ std::vector<OpCase> kernel_cases() {
             {"matmul tt", product<yes, yes>},
             {"attention wide heads", wide_attention},
             {"attention_gradient wide heads", wide_attention_gradient},
+            {"attention_gradient long", long_attention_gradient},
+            {"attention_gradient long wide", long_wide_attention_gradient},
+            {"conv2d stem", stem<1>},
+            {"conv2d stem strided", stem<2>},
             {"layer_norm aligned", layer_norm<short_rows>},
             {"layer_norm long", layer_norm<long_rows<aligned>>},
             {"layer_norm long odd", layer_norm<long_rows<odd>>},
@@ -197,6 +225,7 @@ std::vector<OpCase> kernel_cases() {
             {"batch_norm_gradient aligned", aligned_batch_norm_gradient},
             {"batch_norm_apply aligned", aligned_batch_norm_apply},
             {"batch_norm_relu_gradient aligned", aligned_batch_norm_relu_gradient},
+            {"batch_norm_relu_gradient odd", odd_batch_norm_relu_gradient},
             {"conv2d moments", moments<odd>},
             {"conv2d moments aligned", moments<aligned>},
             {"channel_dot aligned", aligned_channel_dot},

@@ -64,8 +64,9 @@ void Sampler::run_checked(const Job& job, std::uint64_t shape, Sample& sample) {
     const std::vector<Tensor> inputs = cases::draw_inputs(instance, random, cases::Values::reals, kind.dtype);
     NodeSpec node = plain_node(instance.op, inputs);
     // Where the activations of a low-precision program begin.
-    const bool begins =
-        std::holds_alternative<ops::Normalize>(node.op) || std::holds_alternative<ops::Embedding>(node.op);
+    const bool begins = std::holds_alternative<ops::Normalize>(node.op) ||
+                        std::holds_alternative<ops::Augment>(node.op) ||
+                        std::holds_alternative<ops::Embedding>(node.op);
     if (begins) node.outputs[0].tensor.dtype = kind.dtype;
     if (instance.moments == cases::Instance::Moments::taken) {
         const TensorSpec moment{{node.outputs[0].tensor.shape[-1]}, DType::f32};
@@ -76,7 +77,7 @@ void Sampler::run_checked(const Job& job, std::uint64_t shape, Sample& sample) {
         sample.missing = *missing;
         return;
     }
-    const Finding finding = runs.run(node, inputs, seed_, true);
+    const Finding finding = runs.run(node, inputs, instance.dead_outputs, seed_, true);
     for (const simt::Report& report : finding.reports) {
         sample.found[static_cast<std::size_t>(group_of(report.kind))] += report.count;
         const simt::Place& place = report.first.place;

@@ -40,6 +40,7 @@ class Libraries final : public Vendor {
     Prepared prepare(const NodeSpec& node) override {
         if (const auto* product = std::get_if<ops::MatMul>(&node.op)) return prepare_product(*product, node);
         if (std::holds_alternative<ops::Attention>(node.op)) return prepare_attention(node);
+        if (std::holds_alternative<ops::AttentionGradient>(node.op)) return prepare_attention_gradient(node);
         return prepare_convolution(node);
     }
 
@@ -54,14 +55,14 @@ class Libraries final : public Vendor {
         return std::nullopt;
     }
 
-    // cuDNN's attention without a mask is one operation; what else there is, it has only as graphs of many, with
-    // workarounds by version, which nobody could try here.
     static std::optional<std::string> missing_attention(const NodeSpec& node) {
         const auto* forward = std::get_if<ops::Attention>(&node.op);
-        if (forward == nullptr) return fmt::format("no {} by the provider vendor", operator_name(node));
-        const TensorSpec& qkv = node.inputs[0].tensor;
+        const auto* gradient = std::get_if<ops::AttentionGradient>(&node.op);
+        const ops::AttentionMask mask = forward != nullptr ? forward->mask : gradient->mask;
+        const std::size_t unmasked_inputs = forward != nullptr ? 1 : 4;
+        const TensorSpec& qkv = node.inputs[forward != nullptr ? 0 : 1].tensor;
         if (qkv.dtype != DType::bf16) return fmt::format("no {} attention by the provider vendor", name_of(qkv.dtype));
-        if (forward->mask != ops::AttentionMask::none || node.inputs.size() > 1)
+        if (mask != ops::AttentionMask::none || node.inputs.size() > unmasked_inputs)
             return "no attention with a mask by the provider vendor";
         if (qkv.shape[4] % 8 != 0)
             return fmt::format("no attention by the provider vendor with heads of {} values, no multiple of 8",
@@ -70,21 +71,52 @@ class Libraries final : public Vendor {
         return std::nullopt;
     }
 
+    static DnnAttention attention_of(const Shape& qkv) {
+        return {.batch = qkv[0], .tokens = qkv[1], .heads = qkv[3], .size = qkv[4]};
+    }
+    // From the place of q to that of k, and on to that of v.
+    static std::size_t row_bytes(const DnnAttention& a) {
+        return static_cast<std::size_t>(a.heads * a.size) * size_of(DType::bf16);
+    }
+
     Prepared prepare_attention(const NodeSpec& node) {
-        const Shape& qkv = node.inputs[0].tensor.shape;
-        const DnnAttention attention{.batch = qkv[0], .tokens = qkv[1], .heads = qkv[3], .size = qkv[4]};
+        const DnnAttention attention = attention_of(node.inputs[0].tensor.shape);
         const SharedPlan plan = plan_for(node, "", [&](Trial& trial) {
             if (!dnn_) dnn_ = std::make_unique<Dnn>();
             return dnn_->fastest(attention, trial, stream_.handle());
         });
         if (plan == nullptr) fail_without("cuDNN", node);
-        const auto row = static_cast<std::size_t>(qkv[3] * qkv[4]) * size_of(DType::bf16);
+        const std::size_t row = row_bytes(attention);
         auto step = std::make_unique<VendorStep>(plan, [row](const Operands& o) {
             auto* q = static_cast<std::byte*>(o.inputs[0]);
             void* lse = o.outputs[1] != nullptr ? o.outputs[1] : o.workspace.data();  // it is always written
             return std::vector<void*>{q, q + row, q + 2 * row, o.outputs[0], lse};
         });
-        step->reserve(static_cast<std::size_t>(qkv[0] * qkv[1] * qkv[3]) * sizeof(float));
+        step->reserve(attention.rows() * sizeof(float));
+        return step;
+    }
+
+    Prepared prepare_attention_gradient(const NodeSpec& node) {
+        const DnnAttention attention = attention_of(node.inputs[1].tensor.shape);
+        const SharedPlan plan = plan_for(node, "", [&](Trial& trial) {
+            if (!dnn_) dnn_ = std::make_unique<Dnn>();
+            return dnn_->fastest_gradient(attention, trial, stream_.handle());
+        });
+        if (plan == nullptr) fail_without("cuDNN", node);
+        const std::size_t row = row_bytes(attention), delta = rounded_up(attention.rows() * sizeof(float)),
+                          dq_sum = attention.values() * sizeof(float);
+        auto step = std::make_unique<VendorStep>(plan, [=](const Operands& o) {
+            auto *q = static_cast<std::byte*>(o.inputs[1]), *dq = static_cast<std::byte*>(o.outputs[0]);
+            std::byte* space = o.workspace.data();
+            return std::vector<void*>{q,     q + row,       q + 2 * row, o.inputs[2], o.inputs[3], o.inputs[0],
+                                      space, space + delta, dq,          dq + row,    dq + 2 * row};
+        });
+        step->provider += ", not reproducible";  // parts of dq are added up by atomics
+        step->reserve(delta);
+        step->reserve(dq_sum);
+        step->before([=, &stream = stream_](const Operands& o) {
+            dev::fill_bytes(o.workspace.data() + delta, 0, dq_sum, stream);
+        });
         return step;
     }
 

@@ -1,4 +1,4 @@
-// The provider `vendor`: convolutions by cuDNN, matrix products by cuBLASLt, in place of our own kernels, to compare
+// The provider `vendor`: convolutions and attention by cuDNN, products by cuBLASLt, in place of our kernels, to compare
 // with. All other operators stay our own. The libraries are opened when first used, and never linked.
 //
 // A node's algorithm is the fastest of those that the library offers, tried when the node is prepared, and one problem

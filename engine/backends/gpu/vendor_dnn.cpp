@@ -1,8 +1,7 @@
-// A convolution, or an attention, is a graph of one operation.
+// A convolution is a graph of one operation.
 #include "engine/backends/gpu/vendor_dnn.h"
 
 #include <array>
-#include <cmath>
 
 #include "engine/backends/gpu/vendor_graph.h"
 #include "engine/base/fail.h"
@@ -101,36 +100,9 @@ std::vector<BuiltPlan> build_plans(const Functions& dnn, const DnnConvolution& c
         .set(names.y, make(y_id, c.y))
         .finalize();
     const bool exact = c.operands == DType::f32 && !c.tf32;
-    return dnn::build_plans(dnn, dnn::graph_of(dnn, operation, target),
+    return dnn::build_plans(dnn, dnn::graph_of(dnn, {&operation, 1}, target),
                             exact ? Arithmetic::exact : Arithmetic::tensor_cores, target);
 }
-
-#if CUDNN_VERSION >= 91300
-
-enum AttentionId : std::int64_t { q_id = 1, k_id, v_id, output_id, lse_id, scale_id };
-
-std::vector<BuiltPlan> build_plans(const Functions& dnn, const DnnAttention& a, const Target& target) {
-    constexpr std::size_t first_version = 91300;
-    if (dnn.version() < first_version) return {};
-    const std::int64_t row = a.heads * a.size;
-    const Axes sizes{a.batch, a.heads, a.tokens, a.size};
-    const Axes inside{3 * a.tokens * row, a.size, 3 * row, 1}, alone{a.tokens * row, a.size, row, 1};
-    const auto matrix = [&](std::int64_t id, const Axes& strides) {
-        return dnn::tensor(dnn, id, sizes, strides, DType::bf16);
-    };
-    Descriptor operation(dnn, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR);
-    operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, matrix(q_id, inside))
-        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, matrix(k_id, inside))
-        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, matrix(v_id, inside))
-        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, matrix(output_id, alone))
-        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC, dnn::tensor(dnn, lse_id, {a.batch, a.heads, a.tokens, 1},
-                                                                  {a.heads * a.tokens, a.tokens, 1, 1}, DType::f32))
-        .set(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, dnn::constant(dnn, scale_id))
-        .finalize();
-    return dnn::build_plans(dnn, dnn::graph_of(dnn, operation, target), Arithmetic::tensor_cores, target);
-}
-
-#endif
 
 }  // namespace
 
@@ -171,29 +143,6 @@ std::vector<std::string> Dnn::engines(const DnnConvolution& convolution, const s
 std::vector<std::string> Dnn::engines(const DnnConvolution&, const std::string&) const {
     fail("this build knows cuDNN {}, and describing a device takes 9.8", dnn::version_text(CUDNN_VERSION));
 }
-
-#endif
-
-#if CUDNN_VERSION >= 91300
-
-std::unique_ptr<VendorPlan> Dnn::fastest(const DnnAttention& a, Trial& trial, void* stream) {
-    session_->start(stream);
-    const dnn::Constant scale{scale_id, 1 / std::sqrt(static_cast<float>(a.size))};
-    std::vector<std::unique_ptr<VendorPlan>> plans;
-    for (BuiltPlan& built : build_plans(session_->dnn, a, {.handle = session_->handle})) {
-        plans.push_back(std::make_unique<GraphPlan>(
-            session_, std::move(built), std::vector<std::int64_t>{q_id, k_id, v_id, output_id, lse_id}, scale));
-    }
-    const auto values = static_cast<std::size_t>(a.batch * a.tokens * a.heads * a.size);
-    const std::size_t qkv = 3 * values * size_of(DType::bf16);
-    const std::array<std::size_t, 5> bytes{qkv, qkv, qkv, values * size_of(DType::bf16),
-                                           static_cast<std::size_t>(a.batch * a.heads * a.tokens) * sizeof(float)};
-    return gpu::fastest(std::move(plans), bytes, trial);
-}
-
-#else
-
-std::unique_ptr<VendorPlan> Dnn::fastest(const DnnAttention&, Trial&, void*) { return nullptr; }
 
 #endif
 

@@ -29,6 +29,8 @@ struct DnnConvolution {
 // weights' logarithmic sums (ops::Attention).
 struct DnnAttention {
     std::int64_t batch = 0, tokens = 0, heads = 0, size = 0;  // N, L, H, D; D a multiple of 8
+    std::size_t rows() const { return static_cast<std::size_t>(batch * tokens * heads); }
+    std::size_t values() const { return rows() * static_cast<std::size_t>(size); }  // of y
 };
 
 class Dnn {
@@ -48,6 +50,9 @@ class Dnn {
 
     // The same for attention, which cuDNN 9.13 and later have. Operands: the places of q, k and v in qkv, y, lse.
     std::unique_ptr<VendorPlan> fastest(const DnnAttention& attention, Trial& trial, void* stream);
+    // Its gradient, from cuDNN 9.16 on. Operands: the places of q, k and v in qkv, y, lse, dy; f32 [N, H, L] and f32
+    // [N, H, L, D] to work in, the latter zero; the places of their gradients in dqkv.
+    std::unique_ptr<VendorPlan> fastest_gradient(const DnnAttention& attention, Trial& trial, void* stream);
 
     // The names of the engines between which fastest() would choose on the device that cuDNN's own JSON describes.
     // Needs no GPU, and cuDNN 9.8 or later. Throws Error.

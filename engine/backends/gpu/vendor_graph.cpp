@@ -38,6 +38,16 @@ std::optional<std::string> name_if_suitable(const Functions& dnn, const Descript
     return name;
 }
 
+Descriptor described(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype) {
+    Descriptor result(dnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    result.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
+        .set(CUDNN_ATTR_TENSOR_DATA_TYPE, dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT)
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, alignment)
+        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(sizes))
+        .set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(strides));
+    return result;
+}
+
 // An engine with its settings.
 struct Engine {
     Descriptor config;
@@ -117,32 +127,29 @@ void Session::start(void* stream) {
 }
 
 Descriptor tensor(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype) {
-    Descriptor result(dnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    result.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-        .set(CUDNN_ATTR_TENSOR_DATA_TYPE, dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, alignment)
-        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(sizes))
-        .set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(strides))
-        .finalize();
+    Descriptor result = described(dnn, id, sizes, strides, dtype);
+    result.finalize();
+    return result;
+}
+
+Descriptor between(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype) {
+    Descriptor result = described(dnn, id, sizes, strides, dtype);
+    result.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, true).finalize();
     return result;
 }
 
 Descriptor constant(const Functions& dnn, std::int64_t id) {
     constexpr Axes one{1, 1, 1, 1};
-    Descriptor result(dnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    result.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-        .set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, static_cast<std::int64_t>(sizeof(float)))
-        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(one))
-        .set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(one))
-        .set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, true)
-        .finalize();
+    Descriptor result = described(dnn, id, one, one, DType::f32);
+    result.set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, true).finalize();
     return result;
 }
 
-Descriptor graph_of(const Functions& dnn, const Descriptor& operation, const Target& target) {
+Descriptor graph_of(const Functions& dnn, std::span<const Descriptor> operations, const Target& target) {
+    std::vector<cudnnBackendDescriptor_t> handles;
+    for (const Descriptor& operation : operations) handles.push_back(operation.handle());
     Descriptor graph(dnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
+    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, std::span<const cudnnBackendDescriptor_t>(handles));
     if (target.handle != nullptr) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, target.handle);
     graph.finalize();
     return graph;
@@ -171,16 +178,19 @@ std::vector<BuiltPlan> build_plans(const Functions& dnn, const Descriptor& graph
 }
 
 GraphPlan::GraphPlan(std::shared_ptr<const Session> session, BuiltPlan built, std::vector<std::int64_t> ids,
-                     Constant constant)
-    : session_(std::move(session)), plan_(std::move(built.plan)), ids_(std::move(ids)), constant_(constant) {
+                     std::vector<Constant> constants)
+    : session_(std::move(session)),
+      plan_(std::move(built.plan)),
+      ids_(std::move(ids)),
+      constants_(std::move(constants)) {
     name = std::move(built.name);
     workspace_bytes = built.workspace;
-    if (constant.id != 0) ids_.push_back(constant.id);
+    for (const Constant& constant : constants_) ids_.push_back(constant.id);
 }
 
 std::function<void()> GraphPlan::bind(std::span<void* const> operands, void* workspace) const {
     std::vector<void*> addresses(operands.begin(), operands.end());
-    if (constant_.id != 0) addresses.push_back(&constant_.value);
+    for (Constant& constant : constants_) addresses.push_back(&constant.value);
     const auto pack = std::make_shared<Descriptor>(session_->dnn, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     pack->set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids_))
         .set_addresses(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, addresses)

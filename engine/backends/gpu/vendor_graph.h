@@ -71,6 +71,14 @@ struct TypeOf<cudnnConvolutionMode_t> {
     static constexpr auto value = CUDNN_TYPE_CONVOLUTION_MODE;
 };
 template <>
+struct TypeOf<cudnnPointwiseMode_t> {
+    static constexpr auto value = CUDNN_TYPE_POINTWISE_MODE;
+};
+template <>
+struct TypeOf<cudnnReduceTensorOp_t> {
+    static constexpr auto value = CUDNN_TYPE_REDUCTION_OPERATOR_TYPE;
+};
+template <>
 struct TypeOf<cudnnBackendHeurMode_t> {
     static constexpr auto value = CUDNN_TYPE_HEUR_MODE;
 };
@@ -159,6 +167,8 @@ using Axes = std::array<std::int64_t, 4>;
 Descriptor tensor(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype);
 // A number in the host's memory, f32.
 Descriptor constant(const Functions& dnn, std::int64_t id);
+// One that lives between operations only.
+Descriptor between(const Functions& dnn, std::int64_t id, const Axes& sizes, const Axes& strides, DType dtype);
 
 // The GPU that is here, by a handle, or one that is described.
 struct Target {
@@ -166,7 +176,7 @@ struct Target {
     const Descriptor* described = nullptr;
 };
 
-Descriptor graph_of(const Functions& dnn, const Descriptor& operation, const Target& target);
+Descriptor graph_of(const Functions& dnn, std::span<const Descriptor> operations, const Target& target);
 
 enum class Arithmetic : std::uint8_t {
     exact,         // f32 products of f32 operands
@@ -184,22 +194,22 @@ std::vector<BuiltPlan> build_plans(const Functions& dnn, const Descriptor& graph
                                    const Target& target);
 
 struct Constant {
-    std::int64_t id = 0;  // 0: there is none
+    std::int64_t id = 0;
     float value = 0;
 };
 
-// A built plan with the tensors' names, in the order of the operands that it is bound to, and at most one constant.
+// A built plan with the tensors' names, in the order of the operands that it is bound to, and its constants.
 class GraphPlan final : public VendorPlan {
   public:
     GraphPlan(std::shared_ptr<const Session> session, BuiltPlan built, std::vector<std::int64_t> ids,
-              Constant constant = {});
+              std::vector<Constant> constants = {});
     std::function<void()> bind(std::span<void* const> operands, void* workspace) const override;
 
   private:
     std::shared_ptr<const Session> session_;
     Descriptor plan_;
     std::vector<std::int64_t> ids_;
-    mutable Constant constant_;  // the library wants an address that it may write to
+    mutable std::vector<Constant> constants_;  // the library wants addresses that it may write to
 };
 
 std::string version_text(std::size_t version);  // 91900 is "9.19.0"

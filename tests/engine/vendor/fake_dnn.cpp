@@ -12,37 +12,11 @@
 #include <span>
 #include <vector>
 
-#include "engine/base/numeric.h"
+#include "tests/engine/vendor/fake_descriptor.h"
 
 namespace {
 
-using cambium::bf16;
-
-struct Attribute {
-    cudnnBackendAttributeType_t type;
-    std::vector<unsigned char> bytes;
-};
-
-struct Descriptor {
-    cudnnBackendDescriptorType_t type;
-    bool finalized = false;
-    std::map<int, Attribute> attributes;
-
-    template <class T>
-    std::vector<T> all(int name) const {
-        const auto found = attributes.find(name);
-        if (found == attributes.end()) return {};
-        std::vector<T> values(found->second.bytes.size() / sizeof(T));
-        std::memcpy(values.data(), found->second.bytes.data(), found->second.bytes.size());
-        return values;
-    }
-    template <class T>
-    T one(int name) const {
-        const std::vector<T> values = all<T>(name);
-        return values.size() == 1 ? values[0] : T{};
-    }
-    const Descriptor* part(int name) const { return one<const Descriptor*>(name); }
-};
+using fake::Descriptor, fake::View;
 
 const Descriptor& of(cudnnBackendDescriptor_t descriptor) { return *static_cast<const Descriptor*>(descriptor); }
 
@@ -76,7 +50,16 @@ cudnnBackendAttributeType_t type_of(cudnnBackendAttributeName_t name) {
         case CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA:
             return CUDNN_TYPE_FLOAT;
         case CUDNN_ATTR_TENSOR_IS_BY_VALUE:
+        case CUDNN_ATTR_TENSOR_IS_VIRTUAL:
             return CUDNN_TYPE_BOOLEAN;
+        case CUDNN_ATTR_POINTWISE_MODE:
+            return CUDNN_TYPE_POINTWISE_MODE;
+        case CUDNN_ATTR_REDUCTION_OPERATOR:
+            return CUDNN_TYPE_REDUCTION_OPERATOR_TYPE;
+        case CUDNN_ATTR_POINTWISE_MATH_PREC:
+        case CUDNN_ATTR_MATMUL_COMP_TYPE:
+        case CUDNN_ATTR_REDUCTION_COMP_TYPE:
+            return CUDNN_TYPE_DATA_TYPE;
         case CUDNN_ATTR_OPERATIONGRAPH_HANDLE:
         case CUDNN_ATTR_EXECUTION_PLAN_HANDLE:
             return CUDNN_TYPE_HANDLE;
@@ -100,37 +83,6 @@ cudnnBackendAttributeType_t type_of(cudnnBackendAttributeName_t name) {
             return CUDNN_TYPE_BACKEND_DESCRIPTOR;
     }
 }
-
-struct View {
-    std::int64_t id = 0;
-    bool rounds = false;  // f32 operands, as tensor cores do
-    cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    std::vector<std::int64_t> sizes, strides;
-    explicit View(const Descriptor& tensor)
-        : id(tensor.one<std::int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID)),
-          type(tensor.one<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE)),
-          sizes(tensor.all<std::int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS)),
-          strides(tensor.all<std::int64_t>(CUDNN_ATTR_TENSOR_STRIDES)) {}
-    std::int64_t at(const std::array<std::int64_t, 4>& index) const {
-        std::int64_t offset = 0;
-        for (std::size_t axis = 0; axis < 4; ++axis) offset += index[axis] * strides[axis];
-        return offset;
-    }
-    double read(const void* data, const std::array<std::int64_t, 4>& index) const {
-        if (type != CUDNN_DATA_FLOAT) {
-            return static_cast<double>(static_cast<float>(static_cast<const bf16*>(data)[at(index)]));
-        }
-        const float value = static_cast<const float*>(data)[at(index)];
-        return static_cast<double>(rounds ? static_cast<float>(bf16(value)) : value);
-    }
-    void write(void* data, std::int64_t offset, double value) const {
-        if (type == CUDNN_DATA_FLOAT) {
-            static_cast<float*>(data)[offset] = static_cast<float>(value);
-        } else {
-            static_cast<bf16*>(data)[offset] = bf16(static_cast<float>(value));
-        }
-    }
-};
 
 struct Convolution {
     const Descriptor* geometry;
@@ -223,9 +175,13 @@ void compute(const Convolution& c, Result result, const std::map<std::int64_t, v
     for (std::size_t i = 0; i < sums.size(); ++i) out.write(to, static_cast<std::int64_t>(i), sums[i]);
 }
 
-bool is_attention(const Descriptor& graph) {
-    return graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)->type == CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR;
+std::vector<const Descriptor*> operations_of(const Descriptor& graph) {
+    return graph.all<const Descriptor*>(CUDNN_ATTR_OPERATIONGRAPH_OPS);
 }
+bool is_attention(const Descriptor& graph) {
+    return operations_of(graph)[0]->type == CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR;
+}
+bool is_composed(const Descriptor& graph) { return operations_of(graph).size() > 1; }
 
 // Sizes are [batch, heads, tokens, values]; the statistics have one value.
 struct Attention {
@@ -341,10 +297,11 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
             if (!part->finalized) return CUDNN_STATUS_BAD_PARAM;
         }
     }
-    if (type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {  // the library copies a part; the caller may destroy it at once
+    if (type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {  // the library copies parts; the caller may destroy them at once
         static std::deque<Descriptor> kept;
-        const Descriptor* copy = &kept.emplace_back(*to.part(name));
-        std::memcpy(to.attributes[name].bytes.data(), &copy, sizeof copy);
+        std::vector<const Descriptor*> copies;
+        for (const Descriptor* part : to.all<const Descriptor*>(name)) copies.push_back(&kept.emplace_back(*part));
+        std::memcpy(to.attributes[name].bytes.data(), copies.data(), copies.size() * sizeof copies[0]);
     }
     return CUDNN_STATUS_SUCCESS;
 }
@@ -353,11 +310,12 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
     auto& d = *static_cast<Descriptor*>(descriptor);
     if (d.type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
         if (d.one<void*>(CUDNN_ATTR_OPERATIONGRAPH_HANDLE) == nullptr) return CUDNN_STATUS_BAD_PARAM;
-        const bool fits = is_attention(d) ? Attention(*d.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)).is_consistent()
-                                          : convolution_of(d).is_consistent();
+        const bool fits = is_composed(d)    ? true
+                          : is_attention(d) ? Attention(*d.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)).is_consistent()
+                                            : convolution_of(d).is_consistent();
         if (!fits) return CUDNN_STATUS_BAD_PARAM;
     }
-    if (d.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR &&
+    if (d.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR && !is_composed(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)) &&
         !is_attention(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH))) {
         const Convolution c = convolution_of(*d.part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH));
         if (c.x.type != c.y.type || c.x.type != c.w.type) return CUDNN_STATUS_NOT_SUPPORTED;
@@ -406,12 +364,14 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, 
     const auto ids = of(pack).all<std::int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
     const auto addresses = of(pack).all<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
     const Descriptor& graph = *config.part(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
-    const std::size_t tensors = is_attention(graph) ? 6 : 3;
+    const std::size_t tensors = is_composed(graph) ? 13 : is_attention(graph) ? 6 : 3;
     if (space == nullptr || ids.size() != tensors || addresses.size() != tensors) return CUDNN_STATUS_BAD_PARAM;
     std::memset(space, 0xff, workspace);
     std::map<std::int64_t, void*> data;
     for (std::size_t i = 0; i < tensors; ++i) data[ids[i]] = addresses[i];
-    if (is_attention(graph) && (engine == works || engine == uses_tensor_cores)) {
+    if (is_composed(graph) && (engine == works || engine == uses_tensor_cores)) {
+        fake::run_operations(operations_of(graph), data);
+    } else if (is_attention(graph) && (engine == works || engine == uses_tensor_cores)) {
         attend(Attention(*graph.part(CUDNN_ATTR_OPERATIONGRAPH_OPS)), data);
     } else if (engine == works || engine == uses_tensor_cores) {
         Convolution c = convolution_of(graph);
