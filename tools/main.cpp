@@ -1,5 +1,7 @@
 // cambium COMMAND ARGUMENTS: finds the command and hands the arguments on.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string>
@@ -37,7 +39,7 @@ constexpr Command commands[] = {
     {"convert", cambium::convert_command, "IN OUT", "weights to safetensors or PyTorch"},
     {"fetch", cambium::fetch_command, "[NAME]", "published weights; without NAME, a list of them"},
     {"devices", cambium::devices_command, "", "what can compute here"},
-    {"bench", cambium::bench_command, "step", "how fast a training step is"},
+    {"bench", cambium::bench_command, "step|kernels", "how fast a training step or a kernel is"},
     {"check", cambium::check_command, "", "are the CUDA kernels free of races and stray accesses"},
 };
 
@@ -52,9 +54,19 @@ std::string usage() {
            "this build is.\n";
 }
 
+// Where one of the three standard streams is closed, the next file opened would become it. /dev/null takes its place,
+// for reading only, so that printing still fails.
+void occupy_standard_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(stream, F_GETFD) < 0) [[maybe_unused]]
+            const int opened = open("/dev/null", O_RDONLY);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    occupy_standard_streams();
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {
         std::fputs(usage().c_str(), stdout);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/check.h"
+#include "kernels/conv/problem.cuh"
 #include "kernels/conv/stem.cuh"
 
 namespace cambium::conv {

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "kernels/conv/problem.cuh"
+#include "kernels/conv/conv.h"
 
 namespace cambium::conv {
 

@@ -94,6 +94,26 @@ TEST_CASE("a convolution takes the moments of the batch norm behind it") {
     }
 }
 
+TEST_CASE("a batch norm of which only the moments are read stays whole") {
+    Graph graph;
+    const Value x = graph.input("x", {2, 4, 4, 3}, DType::f32);
+    const auto parameter = [&](const char* name, Shape shape) {
+        return graph.entry({.name = name, .spec = {shape, DType::f32}, .initializer = Initializer::uniform(0.3)});
+    };
+    const Value gamma = parameter("gamma", {5});
+    graph.output("mean", batch_norm(conv2d(x, parameter("w", {5, 3, 3, 3})), gamma, gamma, 1e-3).mean);
+    Store store(wanted_backend().memory());
+    declare_entries(graph, store);
+    Program program = compile(graph, store, wanted_backend());
+    CHECK(program.text().find("moments") == std::string::npos);
+    Tensor values({2, 4, 4, 3}, DType::f32);
+    hash_fill(values.values<float>(), 1, 15);
+    program.set("x", values);
+    program.run();
+    const Tensor mean = program.get("mean");
+    for (const float channel : mean.values<float>()) CHECK(channel != 0.0f);
+}
+
 TEST_CASE("a depthwise convolution, whose kernel is plain, leaves the batch norm whole") {
     const Layer layer{.images = 2, .side = 5, .channels = 64, .filters = 64, .kernel = 3, .groups = 64};
     const Run found = run_block(layer, wanted_backend(), Precision::f32);

@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "tests/tools/program.h"
+#include "tools/bench/bound_node.h"
 #include "tools/bench/timing.h"
 
 using namespace cambium;
@@ -55,6 +56,35 @@ TimingOptions head() {
 }
 
 }  // namespace
+
+TEST_CASE("a convolution that takes moments is judged, moments and all") {
+    const Scratch scratch;
+    TimingOptions options = head();
+    options.model = "leafnet";
+    options.kernel = "conv2d";
+    options.vendor_seconds = 0;
+    const Json found = Json::parse(printed(options, scratch));
+    int moments = 0;
+    for (const Json& kernel : found.at("kernels")) {
+        CAPTURE(kernel.dump());
+        moments += kernel.at("name").get<std::string>().find("moments") != std::string::npos ? 1 : 0;
+        CHECK(kernel.at("judge") != "-");
+        CHECK(kernel.at("error") < 0x1p-7);
+    }
+    CHECK(moments > 0);
+}
+
+TEST_CASE("an output that is wrong is seen beside one that is a thousand times larger") {
+    std::vector<Tensor> found, expected;
+    for (const double scale : {1.0, 1000.0}) {
+        const std::vector<double> values{scale, -scale};
+        expected.emplace_back(Shape{2}, std::span<const double>(values));
+        found.push_back(expected.back().clone());
+    }
+    CHECK(largest_error(found, expected) == 0);
+    found[0].values<double>()[1] = 0;
+    CHECK(largest_error(found, expected) == 1);
+}
 
 TEST_CASE("the share of the roofline is that of the nearer ceiling") {
     const Ceilings ceilings{.copy = 4e12, .tensor_cores = 8e14};

@@ -138,12 +138,25 @@ int bench_command(int argc, char** argv) {
     line.option("--sweep", timing.sweep, "kernels: time every tile and split of each product, into this CSV file");
     line.flag("--once", timing.once, "kernels: run each once in a named range (NVTX), for a profiler");
     return line.run(argc, argv, [&] {
-        if (options.what == "step") return bench_step(options);
-        if (options.what != "kernels") fail_usage("there is no benchmark '{}'; there are: step, kernels", options.what);
+        if (options.what != "step" && options.what != "kernels") {
+            fail_usage("there is no benchmark '{}'; there are: step, kernels", options.what);
+        }
+        const auto refuse = [&](std::initializer_list<const char*> others, std::string_view with) {
+            for (const char* option : others) {
+                if (line.given(option)) fail_usage("{} does not go with {}", option, with);
+            }
+        };
+        if (options.what == "step") {
+            refuse({"--vendor-seconds", "--kernel", "--counters", "--variant", "--baseline", "--sweep", "--once"},
+                   "bench step");
+            return bench_step(options);
+        }
+        refuse({"--steps", "--seconds"}, "bench kernels");
         if (line.given("--provider")) {
             fail_usage("bench kernels compares both providers by itself; --provider goes with bench step");
         }
         if (counters) {
+            refuse({"--vendor-seconds", "--variant", "--baseline", "--sweep", "--once", "--device"}, "--counters");
             KernelOptions wanted{.model = options.model, .kernel = timing.kernel, .json = options.json};
             if (!options.precision.empty()) wanted.precision = options.precision;
             if (line.given("--batch")) wanted.batch = options.batch;

@@ -35,21 +35,54 @@ std::vector<Tensor> BoundNode::leading_results(std::int64_t most) const {
     return tensors;
 }
 
-double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+namespace {
+
+double relative_error(const Tensor& found, const Tensor& expected) {
+    const Tensor a = found.converted(DType::f32), b = expected.converted(DType::f64);
+    const auto x = a.values<float>();
+    const auto y = b.values<double>();
     double difference = 0, magnitude = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        if (!is_real(found[i].dtype())) continue;
-        const Tensor a = found[i].converted(DType::f32), b = expected[i].converted(DType::f64);
-        const auto x = a.values<float>();
-        const auto y = b.values<double>();
-        for (std::size_t j = 0; j < x.size(); ++j) {
-            const double distance = std::fabs(static_cast<double>(x[j]) - y[j]);
-            if (!std::isfinite(distance)) return INFINITY;
-            difference = std::max(difference, distance);
-            magnitude = std::max(magnitude, std::fabs(y[j]));
-        }
+    for (std::size_t j = 0; j < x.size(); ++j) {
+        const double distance = std::fabs(static_cast<double>(x[j]) - y[j]);
+        if (!std::isfinite(distance)) return INFINITY;
+        difference = std::max(difference, distance);
+        magnitude = std::max(magnitude, std::fabs(y[j]));
     }
     return magnitude > 0 ? difference / magnitude : difference;
+}
+
+}  // namespace
+
+NodeSpec without_moments(const NodeSpec& node) {
+    NodeSpec bare = node;
+    if (!takes_moments(node.epilogue)) return bare;
+    bare.epilogue.pop_back();
+    bare.outputs.resize(node.outputs.size() - 2);
+    return bare;
+}
+
+double moments_error(const NodeSpec& node, const std::vector<Tensor>& found) {
+    if (!takes_moments(node.epilogue)) return 0;
+    const Tensor result = found[0].converted(DType::f32);
+    const auto values = result.values<float>();
+    const auto channels = static_cast<std::size_t>(result.shape()[-1]);
+    const auto rows = static_cast<double>(values.size() / channels);
+    Tensor means({result.shape()[-1]}, DType::f64), variances = means.clone();
+    const auto mean = means.values<double>(), variance = variances.values<double>();
+    for (std::size_t i = 0; i < values.size(); ++i) mean[i % channels] += static_cast<double>(values[i]) / rows;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const double deviation = static_cast<double>(values[i]) - mean[i % channels];
+        variance[i % channels] += deviation * deviation / rows;
+    }
+    return std::max(relative_error(found[1], means), relative_error(found[2], variances));
+}
+
+double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+    double worst = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        if (is_real(expected[i].dtype())) worst = std::max(worst, relative_error(found[i], expected[i]));
+    }
+    return worst;
 }
 
 double median(std::vector<double> values) {

@@ -29,8 +29,14 @@ class BoundNode {
     std::vector<void*> outputs_;
 };
 
-// The largest difference over the largest expected magnitude, over all real outputs; infinite where either is not
-// finite.
+// A convolution that also takes moments of its result, without them: what can be compared with other implementations.
+NodeSpec without_moments(const NodeSpec& node);
+// How far the moments among `found` are from those of the result beside them, in double precision, relative to the
+// largest of each; 0 where there are none.
+double moments_error(const NodeSpec& node, const std::vector<Tensor>& found);
+
+// The largest difference over the largest expected magnitude of an output, the worst of the expected real outputs;
+// infinite where either is not finite.
 double largest_error(const std::vector<Tensor>& found, const std::vector<Tensor>& expected);
 
 double median(std::vector<double> values);  // of at least one

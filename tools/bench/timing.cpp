@@ -58,8 +58,8 @@ std::vector<Tensor> reference_results(const NodeSpec& node, const std::vector<Te
     return bound.results();
 }
 
-bool suits_the_reference(const CountedNode& node) {
-    return node.node.epilogue.empty() && node.flops <= most_reference_flops && node.bytes <= most_reference_bytes;
+bool suits_the_reference(const NodeSpec& node, const CountedNode& of) {
+    return node.epilogue.empty() && of.flops <= most_reference_flops && of.bytes <= most_reference_bytes;
 }
 
 void measure(Timing& timing, const BoundNode& bound, gpu::Stopwatch& stopwatch, const Repeats& repeats) {
@@ -240,6 +240,12 @@ class Bench {
         }
     }
 
+    // Kernels whose results were wrong, or differed between runs.
+    std::ptrdiff_t wrong() const {
+        return std::ranges::count_if(timings_,
+                                     [](const Timing& t) { return t.differing > 0 || !(t.error <= most_difference); });
+    }
+
     // Every plan of each product, a line each.
     void sweep() {
         std::string csv = "kernel,tile,splits,microseconds_warm,chosen\n";
@@ -292,6 +298,9 @@ class Bench {
     VendorComparison* comparison() { return vendor_ ? &*vendor_ : nullptr; }
     void say_failures() const {
         for (const std::string& failure : vendor_->failures()) print(fmt::format("not compared: {}\n", failure));
+        if (vendor_->refused() > 0) {
+            print(fmt::format("not compared, as the libraries do not do them: {} kernels\n", vendor_->refused()));
+        }
         if (vendor_->left_out() > 0) {
             print(fmt::format("not compared for want of time: {} kernels; --vendor-seconds gives more\n",
                               vendor_->left_out()));
@@ -307,7 +316,10 @@ class Bench {
         json.field("vendor", vendor_says_);
         if (ceilings_.library > 0) json.field("cublaslt_flops_per_second", ceilings_.library);
         if (vendor_) {
-            json.field("vendor_left_out", vendor_->left_out()).key("vendor_failures").begin_array();
+            json.field("vendor_left_out", vendor_->left_out())
+                .field("vendor_refused", vendor_->refused())
+                .key("vendor_failures")
+                .begin_array();
             for (const std::string& failure : vendor_->failures()) json.value(failure);
             json.end_array();
         }
@@ -353,17 +365,19 @@ Timing time_node(const CountedNode& one, Backend& backend, Backend* plain, gpu::
     // Correct first, and the same every time.
     bound.enqueue();
     const std::vector<Tensor> found = bound.results();
-    if (suits_the_reference(one)) {
+    const NodeSpec judged = without_moments(one.node);
+    if (suits_the_reference(judged, one)) {
         timing.judge = "f64";
-        timing.error = largest_error(found, reference_results(one.node, inputs));
-    } else if (plain != nullptr) {
+        timing.error = largest_error(found, reference_results(judged, inputs));
+    } else if (plain != nullptr && !plain->unsupported(judged)) {
         timing.judge = "plain";
-        const BoundNode judge(*plain, one.node, inputs);
+        const BoundNode judge(*plain, judged, inputs);
         judge.enqueue();
         timing.error = largest_error(found, judge.results());
     } else {
         timing.judge = "-";
     }
+    timing.error = std::max(timing.error, moments_error(one.node, found));
     std::vector<Buffer> first;
     for (std::size_t i = 0; i < bound.outputs().size(); ++i) {
         const std::size_t bytes = one.node.outputs[i].bytes();
@@ -392,6 +406,10 @@ Exit bench_times(const TimingOptions& options, gpu::Device device) {
         bench.sweep();
     } else {
         bench.run();
+        if (bench.wrong() > 0) {
+            say(fmt::format("{} kernels gave wrong or changing results", bench.wrong()));
+            return Exit::failed;
+        }
     }
     return Exit::done;
 }

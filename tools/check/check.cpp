@@ -109,18 +109,20 @@ Exit check(const Options& options) {
             fail_usage("no operator and no CUDA kernel has '{}' in its name", options.filter.kernel);
         }
     }
-    if (options.json) print(table.json(!done) + "\n");
-    if (!done) {
-        say("interrupted: what was printed until now is all that was checked");
-        return Exit::interrupted;
-    }
-    if (!options.json) {
+    if (options.json) {
+        print(table.json(!done) + "\n");
+    } else {
         if (at_the_end) {
             print(Table::header());
             for (const Row& row : table.rows()) print(Table::line(row));
         }
-        if (options.counters) print(table.counters());
-        print(table.reports() + table.summary());
+        if (options.counters && done) print(table.counters());
+        print(table.reports());
+        if (done) print(table.summary());
+    }
+    if (!done) {
+        say("interrupted: what was printed until now is all that was checked");
+        return Exit::interrupted;
     }
     return table.clean() ? Exit::done : Exit::failed;
 }

@@ -91,9 +91,12 @@ Jobs jobs_for(const Filter& filter) {
                 result.jobs.push_back({op_case, kind});
         }
     }
-    if (result.jobs.empty())
-        fail_usage("'{}' multiplies nothing, so it has no kernels of its own for {}; give --precision f32 or bf16",
-                   filter.kernel, filter.precision);
+    if (result.jobs.empty()) {
+        fail_usage(
+            "'{}' has no kernels of the kind asked for: only what multiplies has some for tf32, and some cases are "
+            "for tuned kernels alone; leave out --precision or --variant",
+            filter.kernel);
+    }
     return result;
 }
 

@@ -104,9 +104,10 @@ void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& su
 
 void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supported) {
     std::vector<Node> nodes = graph.nodes();
+    const std::vector<int> uses = count_uses(graph);
     for (Node& norm : nodes) {
         const auto* op = std::get_if<ops::BatchNorm>(&norm.op);
-        if (op == nullptr) continue;
+        if (op == nullptr || uses[static_cast<std::size_t>(norm.outputs[0])] == 0) continue;
         Node& conv = nodes[static_cast<std::size_t>(graph.info(norm.inputs[0]).node)];
         if (!std::holds_alternative<ops::Conv2d>(conv.op) || takes_moments(conv.epilogue)) continue;
         const int mean = norm.outputs[1], variance = norm.outputs[2];

@@ -31,7 +31,8 @@ void place_casts(Graph& graph);
 void fuse_epilogues(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
 
 // conv -> batch_norm becomes conv with moments -> batch_norm_apply, as far as `supported` accepts both, so that nobody
-// reads the convolution's result for its moments alone. After fuse_epilogues().
+// reads the convolution's result for its moments alone. After fuse_epilogues(). A batch norm of whose results only the
+// moments are read stays as it is.
 void fuse_moments(Graph& graph, const std::function<bool(const NodeSpec&)>& supported);
 
 // relu_gradient -> batch_norm_gradient becomes batch_norm_relu_gradient, as far as `supported` accepts it.

@@ -55,6 +55,27 @@ TEST_CASE("the wider tiles: neither") {
     }
 }
 
+TEST_CASE("moments cost three whole sectors a cell and eight channels, and merging them no bank conflict") {
+    using conv::Math, conv::Tile;
+    for (const Math math : {Math::bf16, Math::tf32, Math::f32}) {
+        for (const Tile tile : {Tile::small, Tile::large}) {
+            const ConvCase c = whole_tiles(conv::Direction::fprop, math, tile);
+            CAPTURE(c.text());
+            const ConvData data = make_data(c, Fill::integers);
+            simt::reset_counters();
+            simt::options().count = true;
+            const WithMoments found = run_with_moments(c, data);
+            simt::options().count = false;
+            const conv::Sizes& z = c.conv.sizes;
+            const auto cells = static_cast<std::uint64_t>(z.n * z.p() * z.q() / conv::moment_rows(c.conv));
+            check_ideal();
+            CHECK(counted("conv::tuned", "global write").cost ==
+                  (found.y.size() + cells * 3 * static_cast<std::uint64_t>(z.k)) * sizeof(float) / 32);
+            CHECK(counted("merge_cell_moments", "global read").worst == 1.0);
+        }
+    }
+}
+
 // ResNet's stem on an eighth of its pixels: 2-byte copies of its pixels cost up to 4 times the fewest wavefronts, 8
 // times the fewest sectors.
 TEST_CASE("a stem of three channels: copied 16 bytes at a time, no bank conflicts") {
