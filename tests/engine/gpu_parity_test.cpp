@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "engine/cases/case.h"
+#include "engine/ops/any.h"
 #include "tests/compare.h"
 #include "tests/engine/cpu_harness.h"
 #include "tests/engine/gpu_device.h"
@@ -44,15 +45,7 @@ NodeSpec reference_node(const Op& op, const std::vector<Tensor>& inputs) {
     return node;
 }
 
-bool is_attention(const Op& op) {
-    return std::holds_alternative<ops::Attention>(op) || std::holds_alternative<ops::AttentionGradient>(op);
-}
-
-bool multiplies(const Op& op) {
-    return is_attention(op) || std::holds_alternative<ops::Conv2d>(op) ||
-           std::holds_alternative<ops::Conv2dInputGradient>(op) ||
-           std::holds_alternative<ops::Conv2dFilterGradient>(op) || std::holds_alternative<ops::MatMul>(op);
-}
+bool is_attention(const Op& op) { return is_any<ops::Attention, ops::AttentionGradient>(op); }
 
 // Attention's weights are operands of a second product, hence bf16 themselves. What that costs is relative to the terms
 // of a sum that may cancel; tests/kernels/attention holds it to twice the error of a plain attention in bf16.

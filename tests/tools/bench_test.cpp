@@ -10,8 +10,8 @@
 
 #include "engine/base/error.h"
 #include "tests/tools/program.h"
-#include "tools/bench/bound_node.h"
 #include "tools/bench/timing.h"
+#include "tools/common/bound_node.h"
 
 using namespace cambium;
 using namespace cambium::test;

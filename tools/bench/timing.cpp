@@ -12,6 +12,7 @@
 #include "data/formats/atomic_file.h"
 #include "engine/backends/rules.h"
 #include "engine/base/fail.h"
+#include "engine/ops/any.h"
 #include "tools/bench/batch_memory.h"
 #include "tools/bench/kernels.h"
 #include "tools/bench/training_graph.h"
@@ -24,16 +25,6 @@ namespace {
 
 constexpr double most_reference_flops = 3e8;  // what the f64 reference does in about a second
 constexpr std::size_t most_reference_bytes = 64 << 20;
-
-template <class... Types>
-bool is_any(const Op& op) {
-    return (std::holds_alternative<Types>(op) || ...);
-}
-
-bool multiplies(const Op& op) {
-    return is_any<ops::Conv2d, ops::Conv2dInputGradient, ops::Conv2dFilterGradient, ops::MatMul, ops::Attention,
-                  ops::AttentionGradient>(op);
-}
 
 double interquartile_share(std::vector<double> values) {
     std::ranges::sort(values);

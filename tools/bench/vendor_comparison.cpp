@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/error.h"
+#include "engine/ops/any.h"
 
 namespace cambium {
 namespace {
@@ -14,13 +15,6 @@ double microseconds(const BoundNode& node, gpu::Stopwatch& stopwatch) {
     stopwatch.start();
     node.enqueue();
     return stopwatch.stop();
-}
-
-// Convolutions, products and attention: all else is ours whoever the provider is.
-bool is_for_vendor(const Op& op) {
-    return std::holds_alternative<ops::Conv2d>(op) || std::holds_alternative<ops::Conv2dInputGradient>(op) ||
-           std::holds_alternative<ops::Conv2dFilterGradient>(op) || std::holds_alternative<ops::MatMul>(op) ||
-           std::holds_alternative<ops::Attention>(op) || std::holds_alternative<ops::AttentionGradient>(op);
 }
 
 }  // namespace
@@ -43,7 +37,7 @@ double VendorComparison::product_rate(DType operands, std::int64_t side) {
 
 std::optional<VendorTiming> VendorComparison::compare(const NodeSpec& node, const std::vector<Tensor>& inputs,
                                                       const BoundNode& own, gpu::Stopwatch& stopwatch, int runs) {
-    if (!is_for_vendor(node.op)) return std::nullopt;
+    if (!multiplies(node.op)) return std::nullopt;  // all else is ours whoever the provider is
     const NodeSpec bare = without_moments(node);
     if (vendor_.unsupported(bare)) {
         ++refused_;

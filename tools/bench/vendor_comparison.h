@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/backends/gpu/stopwatch.h"
-#include "tools/bench/bound_node.h"
 #include "tools/bench/step_nodes.h"
+#include "tools/common/bound_node.h"
 
 namespace cambium {
 

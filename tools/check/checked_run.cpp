@@ -1,57 +1,25 @@
 #include "tools/check/checked_run.h"
 
 #include <algorithm>
+#include <iterator>
+
+#include "tools/common/bound_node.h"
 
 namespace cambium {
 namespace {
 
-// A node ready to run, with every operand in memory of its own.
-struct Made {
-    std::unique_ptr<Executable> executable;
-    std::vector<Buffer> buffers;
-    std::vector<void*> outputs;
-};
-
-Made made(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs,
-          const std::vector<std::size_t>& dead) {
-    Memory& memory = backend.memory();
-    Made result{backend.prepare(node), {}, {}};
-    const auto make = [&](std::size_t bytes) { return result.buffers.emplace_back(memory, bytes).data(); };
-    std::vector<void*> in;
-    for (const Tensor& input : inputs) {
-        in.push_back(make(input.bytes().size()));
-        memory.upload(in.back(), input.bytes().data(), input.bytes().size());
-    }
-    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-        const bool is_dead = std::ranges::find(dead, i) != dead.end();
-        result.outputs.push_back(is_dead ? nullptr : make(node.outputs[i].bytes()));
-    }
-    result.executable->bind(in, result.outputs, make(result.executable->workspace_bytes));
-    return result;
-}
-
-void append_outputs(Backend& backend, const NodeSpec& node, const Made& from, std::vector<Tensor>& results) {
-    for (std::size_t i = 0; i < from.outputs.size(); ++i) {
-        if (from.outputs[i] == nullptr) continue;
-        Tensor& result = results.emplace_back(node.outputs[i].tensor);
-        backend.memory().download(result.bytes().data(), from.outputs[i], result.bytes().size());
-    }
-}
-
 std::vector<Tensor> outputs_of(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs,
                                const std::vector<std::size_t>& dead) {
-    std::vector<Tensor> results;
-    const Made single = made(backend, node, inputs, dead);
-    single.executable->enqueue();
-    append_outputs(backend, node, single, results);
-    if (single.executable->group.empty()) return results;
-    const Made first = made(backend, node, inputs, dead), second = made(backend, node, inputs, dead);
-    Executable* const parts[] = {first.executable.get(), second.executable.get()};
+    const BoundNode single(backend, node, inputs, dead);
+    single.enqueue();
+    std::vector<Tensor> results = single.results();
+    if (single.executable().group.empty()) return results;
+    const BoundNode first(backend, node, inputs, dead), second(backend, node, inputs, dead);
+    Executable* const parts[] = {&first.executable(), &second.executable()};
     if (const std::unique_ptr<Executable> joined = backend.join(parts)) {
         joined->bind({}, {}, nullptr);
         joined->enqueue();
-        append_outputs(backend, node, first, results);
-        append_outputs(backend, node, second, results);
+        for (const BoundNode* part : {&first, &second}) std::ranges::move(part->results(), std::back_inserter(results));
     }
     return results;
 }

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "engine/base/fail.h"
+#include "engine/ops/any.h"
 #include "models/nearest.h"
 #include "tools/check/kernel_cases.h"
 
@@ -34,11 +35,6 @@ const std::array<KernelKind, 12> kernel_kinds{{
 }};
 
 namespace {
-
-template <class... T>
-bool is_any(const Op& op) {
-    return (std::holds_alternative<T>(op) || ...);
-}
 
 // Which kinds of kernels an operator has of its own.
 bool differs(const Op& op, const gpu::Options& options) {

@@ -8,6 +8,7 @@
 #include "engine/backends/gpu/vendor_step.h"
 #include "engine/backends/rules.h"
 #include "engine/base/fail.h"
+#include "engine/ops/any.h"
 #include "kernels/elementwise/elementwise.h"
 
 namespace cambium::gpu {
@@ -24,9 +25,7 @@ class Libraries final : public Vendor {
   public:
     explicit Libraries(const Context& context) : stream_(context.stream), options_(context.options) {}
 
-    bool is_for(const Op& op) const override {
-        return std::holds_alternative<ops::MatMul>(op) || direction_of(op) || is_attention(op);
-    }
+    bool is_for(const Op& op) const override { return multiplies(op); }
     std::optional<std::string> missing(const NodeSpec& node) const override {
         if (is_attention(node.op)) return missing_attention(node);
         if (takes_moments(node.epilogue)) return "no moments of a convolution by cuDNN";

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/graph/passes/passes.h"
+#include "engine/ops/any.h"
 
 namespace cambium::passes {
 namespace {
@@ -18,11 +19,6 @@ struct Policy {
     int activations = 0;       // so many leading inputs are bf16 or follow; those behind them (bias, gamma) stay f32
     bool full_result = false;  // f32 whatever is read: sums and filter gradients
 };
-
-template <class... Ops>
-bool is_any(const Op& op) {
-    return (std::holds_alternative<Ops>(op) || ...);
-}
 
 Policy policy_of(const Node& node) {
     using namespace ops;

@@ -9,13 +9,15 @@ namespace cambium {
 
 class BoundNode {
   public:
-    // Inputs are copied to the device; outputs are undefined until it has run. Throws Error as Backend::prepare() does.
-    BoundNode(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs);
+    // Inputs are copied to the device; outputs are undefined until it has run. dead: outputs that nobody reads. Throws
+    // Error as Backend::prepare() does.
+    BoundNode(Backend& backend, const NodeSpec& node, const std::vector<Tensor>& inputs,
+              const std::vector<std::size_t>& dead = {});
 
     Executable& executable() const { return *executable_; }
     void enqueue() const { executable_->enqueue(); }
-    const std::vector<void*>& outputs() const { return outputs_; }  // device addresses
-    std::vector<Tensor> results() const;                            // waits
+    const std::vector<void*>& outputs() const { return outputs_; }  // device addresses, null where dead
+    std::vector<Tensor> results() const;                            // of those that are not dead; waits
     // The first `most` elements of each output, as one axis; waits.
     std::vector<Tensor> leading_results(std::int64_t most) const;
 
