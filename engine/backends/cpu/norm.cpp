@@ -1,6 +1,7 @@
 // Batch norm and layer norm: one pass for the moments, in f64 (a single pass loses nothing there: squares of f32 are
 // exact), one to normalise; the gradients likewise.
 #include <cmath>
+#include <span>
 
 #include "engine/backends/cpu/prepare.h"
 #include "engine/backends/cpu/tiled.h"
@@ -133,96 +134,81 @@ struct GradientConstants {
     }
 };
 
-}  // namespace
-
 // With s = gamma / sqrt(variance + epsilon) and M values a channel (Ioffe & Szegedy 2015, section 3):
 //   dbeta = Sum dy,  dgamma = Sum dy (x - mean) / sqrt(variance + epsilon),
 //   dx = s dy - s dbeta / M - (x - mean) s Sum(dy (x - mean)) / (M (variance + epsilon))
-Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node) {
+// Behind a relu, whose result is then input 1, dy passes its gradient first in each of the two passes, and the first
+// stores it where somebody wants it. Input `at` is x; gamma, mean and variance follow.
+enum class Behind : std::uint8_t { nothing, relu };
+Prepared prepare_gradient(Behind behind, double epsilon, const NodeSpec& node) {
+    const bool relu = behind == Behind::relu;
+    const std::size_t at = relu ? 2 : 1;
     const Layout layout = offered_layout(node);
     const ChannelView view = channel_view(node.inputs[0].tensor, layout);
     const ReductionParts parts(view);
     const NormWorkspace space{parts.count(), 2, view.channels(), 3};
-    const DType dtype = node.inputs[0].tensor.dtype, x_dtype = node.inputs[1].tensor.dtype;
-    const bool low = dtype != DType::f32 || x_dtype != DType::f32;
+    const DType dtype = node.inputs[0].tensor.dtype, x_dtype = node.inputs[at].tensor.dtype;
+    const bool buffered = relu || dtype != DType::f32 || x_dtype != DType::f32;
 
     auto step = make_step(node, [=, none = Epilogue(node)](const Operands& o) {
-        const float* mean = o.in<float>(3);
+        const float* mean = o.in<float>(at + 2);
+        void* ds_out = relu ? o.outputs[3] : nullptr;
         space.clear(o);
         parts.run([&](std::int64_t part) {
-            return [&, part, buffers = PartBuffers(low, view.tile_count())](const Tile& tile) mutable {
-                const float* dy = widened(o.inputs[0], dtype, tile.offset, tile.count(), buffers[0]);
-                const float* x = widened(o.inputs[1], x_dtype, tile.offset, tile.count(), buffers[1]);
-                kernels().channel.gradient_sums(dy, x, mean + tile.channel, space.sums(o, part, 0) + tile.channel,
-                                                space.sums(o, part, 1) + tile.channel, tile.rows, tile.c);
-            };
-        });
-        const double m = static_cast<double>(view.count() / view.channels());
-        const GradientConstants c(o, space, m, 2, op.epsilon);
-        if (o.outputs[0] == nullptr) return;
-        const std::size_t full[] = {0, 1};
-        run_tiled(o, node, full, 0, view, none,
-                  [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
-                      const std::int64_t k = tile.channel;
-                      kernels().channel.normalize_gradient(x[0], x[1], mean + k, c.scale + k, c.slope + k, c.offset + k,
-                                                           y, tile.rows, tile.c);
-                  });
-    });
-    step->workspace_bytes = space.bytes();
-    step->input_layouts[0] = step->input_layouts[1] = layout;
-    step->output_layouts[0] = layout;
-    for (int input : {0, 1}) {
-        if (node.inputs[static_cast<std::size_t>(input)].tensor.dtype == node.outputs[0].tensor.dtype) {
-            step->aliases.push_back({.output = 0, .input = input});
-        }
-    }
-    return step;
-}
-
-// As above, dy passing relu's gradient first in each of the passes; the first stores it where somebody else wants it.
-Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node) {
-    const Layout layout = offered_layout(node);
-    const ChannelView view = channel_view(node.inputs[0].tensor, layout);
-    const ReductionParts parts(view);
-    const NormWorkspace space{parts.count(), 2, view.channels(), 3};
-    const DType dtype = node.inputs[0].tensor.dtype;
-
-    auto step = make_step(node, [=, none = Epilogue(node)](const Operands& o) {
-        const float* mean = o.in<float>(4);
-        space.clear(o);
-        parts.run([&](std::int64_t part) {
-            return [&, part, buffers = std::vector<float>(4 * view.tile_count())](const Tile& tile) mutable {
-                const auto buffer = [&](std::size_t i) { return buffers.data() + i * view.tile_count(); };
-                const auto input = [&](std::size_t i) {
-                    return widened(o.inputs[i], dtype, tile.offset, tile.count(), buffer(i));
+            return [&, part,
+                    buffers = std::vector<float>(buffered ? 4 * view.tile_count() : 0)](const Tile& tile) mutable {
+                const auto buffer = [&](std::size_t i) {
+                    return buffers.data() + (buffered ? i * view.tile_count() : 0);
                 };
-                float* ds = o.outputs[3] != nullptr && dtype == DType::f32 ? o.out<float>(3) + tile.offset : buffer(3);
-                kernels().elementwise.relu_gradient(input(0), input(1), ds, tile.count());
-                kernels().channel.gradient_sums(ds, input(2), mean + tile.channel,
+                const auto input = [&](std::size_t i) {
+                    return widened(o.inputs[i], i == at ? x_dtype : dtype, tile.offset, tile.count(), buffer(i));
+                };
+                const float* ds = input(0);
+                if (relu) {
+                    const bool in_place = ds_out != nullptr && dtype == DType::f32;
+                    float* passed = in_place ? static_cast<float*>(ds_out) + tile.offset : buffer(3);
+                    kernels().elementwise.relu_gradient(ds, input(1), passed, tile.count());
+                    ds = passed;
+                }
+                kernels().channel.gradient_sums(ds, input(at), mean + tile.channel,
                                                 space.sums(o, part, 0) + tile.channel,
                                                 space.sums(o, part, 1) + tile.channel, tile.rows, tile.c);
-                if (o.outputs[3] != nullptr && dtype == DType::bf16) {
-                    kernels().elementwise.narrow(ds, o.out<bf16>(3) + tile.offset, tile.count());
+                if (ds_out != nullptr && dtype == DType::bf16) {
+                    kernels().elementwise.narrow(ds, static_cast<bf16*>(ds_out) + tile.offset, tile.count());
                 }
             };
         });
         const double m = static_cast<double>(view.count() / view.channels());
-        const GradientConstants c(o, space, m, 3, op.epsilon);
+        const GradientConstants c(o, space, m, at + 1, epsilon);
         if (o.outputs[0] == nullptr) return;
         const std::size_t full[] = {0, 1, 2};
-        run_tiled(o, node, full, 0, view, none,
+        run_tiled(o, node, std::span(full).first(at + 1), 0, view, none,
                   [&](const Operands&, const Tile& tile, const float* const* x, float* y) {
                       const std::int64_t k = tile.channel;
-                      kernels().elementwise.relu_gradient(x[0], x[1], y, tile.count());
-                      kernels().channel.normalize_gradient(y, x[2], mean + k, c.scale + k, c.slope + k, c.offset + k, y,
-                                                           tile.rows, tile.c);
+                      if (relu) kernels().elementwise.relu_gradient(x[0], x[1], y, tile.count());
+                      kernels().channel.normalize_gradient(relu ? y : x[0], x[at], mean + k, c.scale + k, c.slope + k,
+                                                           c.offset + k, y, tile.rows, tile.c);
                   });
     });
     step->workspace_bytes = space.bytes();
-    step->input_layouts[0] = step->input_layouts[1] = step->input_layouts[2] = layout;
-    step->output_layouts[0] = step->output_layouts[3] = layout;
-    step->aliases = {{.output = 0, .input = 0}};
+    for (std::size_t i = 0; i <= at; ++i) step->input_layouts[i] = layout;
+    step->output_layouts[0] = layout;
+    if (relu) step->output_layouts[3] = layout;
+    const DType result = node.outputs[0].tensor.dtype;
+    if (dtype == result) step->aliases.push_back({.output = 0, .input = 0});
+    // Behind a relu dx is written, as ds, before x is read.
+    if (!relu && x_dtype == result) step->aliases.push_back({.output = 0, .input = 1});
     return step;
+}
+
+}  // namespace
+
+Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node) {
+    return prepare_gradient(Behind::nothing, op.epsilon, node);
+}
+
+Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node) {
+    return prepare_gradient(Behind::relu, op.epsilon, node);
 }
 
 Prepared prepare(const ops::BatchNormScale& op, const NodeSpec& node) {

@@ -21,6 +21,18 @@ norm::Activation activation_of(const FusedEpilogue& epilogue) {
     return relu ? norm::Activation::relu : norm::Activation::none;
 }
 
+// Input `x` is x; gamma, mean and variance follow it.
+norm::Backward backward_of(const Operands& o, std::size_t x) {
+    return {.dy = o.inputs[0],
+            .x = o.inputs[x],
+            .gamma = o.in<float>(x + 1),
+            .mean = o.in<float>(x + 2),
+            .variance = o.in<float>(x + 3),
+            .dx = o.outputs[0],
+            .dgamma = o.out<float>(1),
+            .dbeta = o.out<float>(2)};
+}
+
 norm::LayerNorm layer_norm_of(const TensorSpec& x, const Context& context) {
     const std::int64_t channels = x.shape[-1];
     return {.rows = x.shape.count() / channels,
@@ -76,20 +88,9 @@ Prepared prepare(const ops::BatchNormApply& op, const NodeSpec& node, const Cont
 Prepared prepare(const ops::BatchNormGradient& op, const NodeSpec& node, const Context& context) {
     const norm::BatchNorm norm = batch_norm_of(node.inputs[1].tensor, op.epsilon, context);
     dev::Stream& stream = context.stream;
-    Prepared step = make_step(
-        [=, &stream](const Operands& o) {
-            norm::backward(norm,
-                           {.dy = o.inputs[0],
-                            .x = o.inputs[1],
-                            .gamma = o.in<float>(2),
-                            .mean = o.in<float>(3),
-                            .variance = o.in<float>(4),
-                            .dx = o.outputs[0],
-                            .dgamma = o.out<float>(1),
-                            .dbeta = o.out<float>(2)},
-                           o.workspace, stream);
-        },
-        norm::workspace_bytes(norm));
+    Prepared step =
+        make_step([=, &stream](const Operands& o) { norm::backward(norm, backward_of(o, 1), o.workspace, stream); },
+                  norm::workspace_bytes(norm));
     step->aliases = {{.output = 0, .input = 0}, {.output = 0, .input = 1}};
     return step;
 }
@@ -99,18 +100,10 @@ Prepared prepare(const ops::BatchNormReluGradient& op, const NodeSpec& node, con
     dev::Stream& stream = context.stream;
     Prepared step = make_step(
         [=, &stream](const Operands& o) {
-            norm::backward(norm,
-                           {.dy = o.inputs[0],
-                            .x = o.inputs[2],
-                            .gamma = o.in<float>(3),
-                            .mean = o.in<float>(4),
-                            .variance = o.in<float>(5),
-                            .relu = o.inputs[1],
-                            .dx = o.outputs[0],
-                            .dgamma = o.out<float>(1),
-                            .dbeta = o.out<float>(2),
-                            .ds = o.outputs[3]},
-                           o.workspace, stream);
+            norm::Backward call = backward_of(o, 2);
+            call.relu = o.inputs[1];
+            call.ds = o.outputs[3];
+            norm::backward(norm, call, o.workspace, stream);
         },
         norm::workspace_bytes(norm));
     step->aliases = {{.output = 3, .input = 0}, {.output = 0, .input = 2}, {.output = 0, .input = 0}};
